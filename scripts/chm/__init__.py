@@ -1,0 +1,1 @@
+"""CHM analytics: generate, validate, load and check the monitoring data behind the marts."""

@@ -1,0 +1,118 @@
+"""The raw tables' DDL, derived from the contract, for each engine."""
+
+from typing import Literal
+
+from chm.contract.model import Column, Contract, Table, UniqueKey
+
+Engine = Literal["duckdb", "postgres"]
+
+
+def enum_statements(contract: Contract) -> list[str]:
+    """Statements that make PostgreSQL's enum types, or add the values that they lack.
+
+    Each may be repeated. A value added to a type can't be used in the same transaction,
+    so commit before loading.
+    """
+    statements = []
+    for enum in contract.enums.values():
+        type_name = f"{contract.schema}.{enum.key}"
+        statements.append(
+            f"do $$ begin if to_regtype('{type_name}') is null "
+            f"then create type {type_name} as enum (); end if; end $$"
+        )
+        statements += [
+            f"alter type {type_name} add value if not exists {_literal(value)}"
+            for value in enum.values
+        ]
+    return statements
+
+
+def table_statements(contract: Contract, engine: Engine) -> list[str]:
+    """Statements that make the four tables with every constraint, parents first.
+
+    PostgreSQL: enum types, primary, foreign and unique keys, checks. DuckDB has neither
+    alterable enum types nor partial indexes: its enums are checks, and a unique key with
+    a condition (R16) is left to the validator and the tests.
+    """
+    return [
+        statement
+        for table in contract.tables.values()
+        for statement in _table_statements(contract, table, engine)
+    ]
+
+
+def _table_statements(contract: Contract, table: Table, engine: Engine) -> list[str]:
+    name = f"{contract.schema}.{table.name}"
+    lines = [_column_line(contract, column, engine) for column in table.columns]
+    lines.append(f"primary key ({table.primary_key})")
+    lines += [
+        f"constraint {_key_name(table, key)} unique ({', '.join(key.columns)})"
+        for key in table.unique
+        if not key.where
+    ]
+    # The target of a composite foreign key needs a unique key of its own.
+    lines += [
+        f"constraint {table.name}_{'_'.join(columns)}_key unique ({', '.join(columns)})"
+        for columns in _composite_targets(contract, table)
+    ]
+    lines += [
+        f"foreign key ({column.name}) references {contract.schema}.{column.references} (id)"
+        for column in table.columns
+        if column.references
+    ]
+    lines += [
+        f"foreign key ({', '.join(key.columns)}) "
+        f"references {contract.schema}.{key.table} ({', '.join(key.to)})"
+        for key in table.foreign_keys
+    ]
+    lines += [
+        f"constraint {table.name}_{check.column}_{check.rule.lower()} check ({check.test})"
+        for check in table.checks
+    ]
+    body = ",\n    ".join(lines)
+    statements = [f"create table if not exists {name} (\n    {body}\n)"]
+    if engine == "postgres":
+        statements += [
+            f"create unique index if not exists {_key_name(table, key)} on {name} "
+            f"({', '.join(key.columns)}){' nulls not distinct' if key.nulls_equal else ''} "
+            f"where {key.where}"
+            for key in table.unique
+            if key.where
+        ]
+    return statements
+
+
+def _column_line(contract: Contract, column: Column, engine: Engine) -> str:
+    parts = [column.name, _column_type(contract, column, engine)]
+    if column.required:
+        parts.append("not null")
+    if column.minimum is not None:
+        parts.append(f"check ({column.name} >= {column.minimum})")
+    if column.enum and engine == "duckdb":
+        values = ", ".join(_literal(value) for value in contract.enums[column.enum].values)
+        parts.append(f"check ({column.name} in ({values}))")
+    if column.sql_type == "jsonb":
+        function = "jsonb_typeof" if engine == "postgres" else "json_type"
+        parts.append(f"check (lower({function}({column.name})) = 'object')")
+    return " ".join(parts)
+
+
+def _column_type(contract: Contract, column: Column, engine: Engine) -> str:
+    if engine == "duckdb":
+        return "json" if column.sql_type == "jsonb" else column.sql_type
+    if column.enum:
+        return f"{contract.schema}.{contract.enums[column.enum].key}"
+    return column.sql_type
+
+
+def _key_name(table: Table, key: UniqueKey) -> str:
+    return f"{table.name}_{key.rule.lower()}_{'_'.join(key.columns)}"
+
+
+def _composite_targets(contract: Contract, table: Table) -> list[tuple[str, ...]]:
+    keys = [key for child in contract.tables.values() for key in child.foreign_keys]
+    return list(dict.fromkeys(key.to for key in keys if key.table == table.name))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
