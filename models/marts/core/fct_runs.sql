@@ -1,0 +1,23 @@
+select
+    run_id,
+    pipeline_id,
+    client_id,
+    external_run_id,
+    platform,
+    pipeline_type,
+    environment,
+    status,
+    is_decided,
+    is_failure,
+    is_visible,
+    started_at,
+    finished_at,
+    event_at,
+    ingested_at,
+    created_at,
+    updated_at,
+    duration_seconds,
+    rows_processed,
+    error_message,
+    status_reason
+from {{ ref('int_runs') }}
