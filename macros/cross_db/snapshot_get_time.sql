@@ -1,4 +1,4 @@
-{# The end of a snapshot's span when a row vanishes. dbt-duckdb gives a timestamp without time zone, which does not compare with updated_at. #}
-{% macro duckdb__snapshot_get_time() -%}
+{# The end of a snapshot's span when a row vanishes. dbt's own has no time zone on DuckDB and PostgreSQL, and would not compare with updated_at. #}
+{% macro default__snapshot_get_time() -%}
     now()
 {%- endmacro %}

@@ -67,7 +67,7 @@ class UniqueKey:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """`columns` of a row are found as columns `to` of `table`; a row with an empty one is exempt."""
+    """`columns` of a row are found as `to` in `table`; a row with an empty column is exempt."""
 
     rule: str
     columns: tuple[str, ...]
