@@ -118,9 +118,7 @@ def _reference_rules(rows):
         client, pipeline = row["client_id"], row["pipeline_id"]
         if (client and client not in clients) or (pipeline and pipeline not in owners):
             yield f"R05 alert_rules: {row['id']}"
-        elif not client and not pipeline:
-            yield f"R12 alert_rules: {row['id']}"
-        elif client and pipeline and owners[pipeline] != client:
+        elif not (client or pipeline) or (client and pipeline and owners[pipeline] != client):
             yield f"R12 alert_rules: {row['id']}"
 
 
@@ -150,9 +148,9 @@ def _run_rules(row, types):
 
 
 def _alert_rules(row):
-    if row["rule_type"] == "failures_in_window":
-        if int(row["threshold"] or 0) < 1 or int(row["window_minutes"] or 0) < 1:
-            yield "R13"
+    limits = [int(row[name] or 0) for name in ("threshold", "window_minutes")]
+    if row["rule_type"] == "failures_in_window" and min(limits) < 1:
+        yield "R13"
     shapes = {"slack": r"#\S+", "email": r"[^@\s]+@[^@\s]+\.[^@\s]+", "webhook": r"https?://\S+"}
     if not re.fullmatch(shapes[row["channel"]], row["destination"]):
         yield "W04"

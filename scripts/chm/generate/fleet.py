@@ -1,0 +1,198 @@
+"""The fleet: clients and their pipelines, with the times at which each came and went."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from chm.contract import load_contract
+from chm.errors import ChmError
+from chm.generate.config import GenerateConfig
+from chm.generate.draw import apportion, between, dealt, flags, stream
+from chm.generate.names import company_names, pipeline_name, slug, vendor_names
+
+DAY = timedelta(days=1)
+# A new pipeline was created at most this long before the end of the range.
+NEW_PIPELINE_AGE = timedelta(hours=12)
+# The platform group whose pipelines are named after a vendor.
+_VENDOR_GROUP = "vendor_api"
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client; one that is not active was given up at `updated_at`."""
+
+    id: str
+    name: str
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline of a client; one that is not active was switched off at `updated_at`.
+
+    `key` names it within the whole data set, in the words of its client and itself.
+    """
+
+    id: str
+    client: Client
+    key: str
+    name: str
+    platform: str
+    external_id: str | None
+    pipeline_type: str
+    description: str | None
+    environment: str
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def client_id(self) -> str:
+        """The id of its client."""
+        return self.client.id
+
+    @property
+    def stopped_at(self) -> datetime | None:
+        """When it ran for the last time at the latest; None while it and its client are active."""
+        stops = [owner.updated_at for owner in (self, self.client) if not owner.is_active]
+        return min(stops, default=None)
+
+
+def make_id(seed: int, table: str, key: object) -> str:
+    """Return the id of the row that this key names in a table: the same in every run."""
+    namespace = uuid.uuid5(uuid.NAMESPACE_OID, f"chm/generate/{seed}")
+    return str(uuid.uuid5(namespace, f"{table}/{key}"))
+
+
+def make_clients(config: GenerateConfig) -> list[Client]:
+    """Return the clients, all created before the range begins."""
+    rng = stream(config.seed, "clients")
+    total = config.clients.total
+    names = company_names(config.seed, total)
+    actives = flags(rng, total, config.clients.active_share)
+    clients = []
+    for number, (name, is_active) in enumerate(zip(names, actives, strict=True), start=1):
+        created_at = between(rng, config.range.start - 300 * DAY, config.range.start - 60 * DAY)
+        updated_at = (
+            between(rng, created_at, config.range.start)
+            if is_active
+            else _switched_off_at(rng, config)
+        )
+        clients.append(
+            Client(
+                id=make_id(config.seed, "clients", number),
+                name=name,
+                is_active=is_active,
+                created_at=created_at,
+                updated_at=updated_at,
+            )
+        )
+    return clients
+
+
+def make_pipelines(config: GenerateConfig, clients: list[Client]) -> list[Pipeline]:
+    """Return the pipelines, client by client; the new ones belong to active clients.
+
+    Raises:
+        ChmError: more new pipelines are asked for than can be.
+    """
+    rng = stream(config.seed, "pipelines")
+    settings = config.pipelines
+    total = settings.total
+    owners = _owners(rng, total, clients)
+    kinds = dealt(
+        rng,
+        total,
+        {
+            (platform, pipeline_type): weight
+            for platform, types in settings.mix.items()
+            for pipeline_type, weight in types.items()
+        },
+    )
+    environments = dealt(rng, total, settings.environments)
+    actives = flags(rng, total, settings.active_share)
+    lates = flags(rng, total, settings.late_share)
+    described = flags(rng, total, settings.described_share)
+    with_external_id = flags(rng, total, settings.external_id_share)
+    can_be_new = [index for index in range(total) if owners[index].is_active and actives[index]]
+    if settings.new > len(can_be_new):
+        raise ChmError(
+            f"pipelines.new: {settings.new} asked for, and only {len(can_be_new)} pipelines "
+            "are active and of an active client"
+        )
+    new = set(rng.sample(can_be_new, settings.new))
+    vendors = vendor_names(config.seed, 6)
+
+    pipelines = []
+    taken: dict[str, set[str]] = {client.id: set() for client in clients}
+    for index, (owner, (platform, pipeline_type)) in enumerate(zip(owners, kinds, strict=True)):
+        group = load_contract().enums["platforms"].rows[platform]["platform_group"]
+        vendor = rng.choice(vendors) if group == _VENDOR_GROUP else None
+        name = pipeline_name(rng, pipeline_type, vendor, taken[owner.id])
+        taken[owner.id].add(slug(name))
+        created_at = _created_at(rng, config, owner, is_late=lates[index], is_new=index in new)
+        key = f"{slug(owner.name)}-{slug(name)}"
+        environment = environments[index]
+        pipelines.append(
+            Pipeline(
+                id=make_id(config.seed, "pipelines", index + 1),
+                client=owner,
+                key=key,
+                name=name,
+                platform=platform,
+                external_id=f"{platform}/{key}" if with_external_id[index] else None,
+                pipeline_type=pipeline_type,
+                description=(
+                    f"{pipeline_type.capitalize()} of {owner.name} on {platform}, {environment}."
+                    if described[index]
+                    else None
+                ),
+                environment=environment,
+                is_active=actives[index],
+                created_at=created_at,
+                updated_at=(
+                    between(rng, created_at, min(created_at + 30 * DAY, _last(config)))
+                    if actives[index]
+                    else _switched_off_at(rng, config)
+                ),
+            )
+        )
+    return pipelines
+
+
+def is_new(config: GenerateConfig, pipeline: Pipeline) -> bool:
+    """Whether a pipeline was created too late to have run inside the range."""
+    return pipeline.created_at >= config.range.end - NEW_PIPELINE_AGE
+
+
+def _owners(rng: Random, total: int, clients: list[Client]) -> list[Client]:
+    """Give each client a pipeline as long as there are enough, the others by size."""
+    sure = clients[:total]
+    sizes = {client: rng.choice((1, 2, 3, 6)) for client in clients}
+    more = apportion(total - len(sure), sizes)
+    return [
+        client for client in clients for _ in range(more[client] + (1 if client in sure else 0))
+    ]
+
+
+def _created_at(
+    rng: Random, config: GenerateConfig, owner: Client, *, is_late: bool, is_new: bool
+) -> datetime:
+    start, end = config.range.start, config.range.end
+    if is_new:
+        return between(rng, end - NEW_PIPELINE_AGE, _last(config))
+    if is_late:
+        return between(rng, start, start + (end - start) * 2 // 5)
+    return between(rng, owner.created_at, start - DAY)
+
+
+def _switched_off_at(rng: Random, config: GenerateConfig) -> datetime:
+    start, end = config.range.start, config.range.end
+    return between(rng, start + (end - start) // 2, start + (end - start) * 9 // 10)
+
+
+def _last(config: GenerateConfig) -> datetime:
+    return config.range.end - timedelta(seconds=1)
