@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import yaml
 from jinja2 import Environment, StrictUndefined
@@ -21,7 +22,7 @@ class DuckDBTarget:
 
 @dataclass(frozen=True)
 class PostgresTarget:
-    """A PostgreSQL database; `user` is the role that loads."""
+    """A PostgreSQL database, and the role to use it as."""
 
     name: str
     host: str
@@ -46,12 +47,12 @@ class PostgresTarget:
 Target = DuckDBTarget | PostgresTarget
 
 
-def read_target(name: str) -> Target:
+def read_target(name: str, role: Literal["loader", "reader"] = "loader") -> Target:
     """Return the target called `name` in profiles.yml, with the environment filled in.
 
-    On PostgreSQL the loading role may differ from dbt's: CHM_PG_LOADER_USER and
-    CHM_PG_LOADER_PASSWORD go before the profile's user and password. A relative DuckDB
-    path is taken from the project's folder, as dbt does.
+    On PostgreSQL the role that loads may differ from dbt's, which reads the marts:
+    CHM_PG_LOADER_USER and CHM_PG_LOADER_PASSWORD go before the profile's user and password.
+    A relative DuckDB path is taken from the project's folder, where dbt runs.
 
     Raises:
         ChmError: no such target, or one of an engine that can't be loaded.
@@ -63,22 +64,35 @@ def read_target(name: str) -> Target:
     if output["type"] == "duckdb":
         return DuckDBTarget(name, project_dir() / output["path"])
     if output["type"] == "postgres":
+        loads = role == "loader"
         return PostgresTarget(
             name=name,
             host=output["host"],
-            port=int(output["port"]),
+            port=_port(output["port"]),
             database=output["dbname"],
-            user=os.environ.get("CHM_PG_LOADER_USER") or output["user"],
-            password=os.environ.get("CHM_PG_LOADER_PASSWORD") or output["password"],
+            user=(loads and os.environ.get("CHM_PG_LOADER_USER")) or output["user"],
+            password=(loads and os.environ.get("CHM_PG_LOADER_PASSWORD")) or output["password"],
         )
     raise ChmError(f"target '{name}' is of type {output['type']}: nothing loads into that")
 
 
-def _outputs(path: Path) -> dict[str, dict[str, str]]:
+def _outputs(path: Path) -> dict[str, dict[str, Any]]:
     environment = Environment(undefined=StrictUndefined, autoescape=False)
     environment.globals["env_var"] = os.environ.get
     # dbt's filters; the type is settled where the value is used.
     environment.filters["as_number"] = lambda value: value
-    text = environment.from_string(path.read_text("utf-8")).render()
-    profile: dict[str, dict[str, dict[str, str]]] = yaml.safe_load(text)["chm"]
-    return profile["outputs"]
+    profile = yaml.safe_load(path.read_text("utf-8"))["chm"]
+    # Rendered after the YAML is read, as dbt does: a password may hold any character.
+    return {
+        name: {
+            key: environment.from_string(value).render() if isinstance(value, str) else value
+            for key, value in output.items()
+        }
+        for name, output in profile["outputs"].items()
+    }
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal():
+        raise ChmError(f"CHM_PG_PORT is '{text}': it must be a port number")
+    return int(text)

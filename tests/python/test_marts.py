@@ -1,12 +1,13 @@
 """Every column of every mart equals the oracle, on both engines, over generated data sets."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from compare import differences
+from edges import edge_scene
 from mart_engine import MartEngine, duckdb_engine, postgres_engine
 from oracle import DataSet, compute_marts, resolve_clock
 from postgres_server import Server, fresh_database
@@ -43,6 +44,7 @@ def engine(
 
 
 @given(scene=scenes())
+@example(scene=edge_scene())
 @SETTINGS
 def test_every_mart_equals_the_oracle(engine: MartEngine, scene: tuple[DataSet, datetime]) -> None:
     data, as_of = scene

@@ -1,0 +1,44 @@
+"""Read rows from a target."""
+
+from typing import Any
+
+from chm.errors import ChmError
+from chm.targets import DuckDBTarget, Target
+
+Row = dict[str, Any]
+
+
+def read_tables(target: Target, tables: list[str]) -> dict[str, list[Row]]:
+    """Return all rows of each table, by the table's name.
+
+    Raises:
+        ChmError: the target can't be reached, or a table is not there.
+    """
+    if isinstance(target, DuckDBTarget):
+        return _read_duckdb(target, tables)
+    import psycopg
+
+    try:
+        with psycopg.connect(**target.conninfo) as connection:  # type: ignore[arg-type]
+            return {table: _rows(connection, table) for table in tables}
+    except psycopg.Error as error:
+        raise ChmError(f"target '{target.name}': {str(error).strip()}") from None
+
+
+def _read_duckdb(target: DuckDBTarget, tables: list[str]) -> dict[str, list[Row]]:
+    import duckdb
+
+    if not target.path.exists():
+        raise ChmError(f"target '{target.name}': {target.path} is not there")
+    try:
+        with duckdb.connect(str(target.path), read_only=True) as connection:
+            connection.execute("set timezone = 'UTC'")
+            return {table: _rows(connection, table) for table in tables}
+    except duckdb.Error as error:
+        raise ChmError(f"target '{target.name}': {str(error).strip()}") from None
+
+
+def _rows(connection: Any, table: str) -> list[Row]:
+    cursor = connection.execute(f"select * from {table}")
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
