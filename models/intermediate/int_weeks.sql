@@ -1,23 +1,20 @@
-with recursive bounds as (
+with recursive clock as (
 
-    select
-        min({{ utc_week('runs.event_at') }}) as first_week_start,
-        max({{ utc_week('clock.as_of') }}) as last_week_start
-    from {{ ref('int_visible_runs') }} as runs
-    cross join {{ ref('int_monitoring_clock') }} as clock
+    select {{ utc_week('as_of') }} as week_start
+    from {{ ref('int_monitoring_clock') }}
 
 ),
 
 weeks as (
 
-    select first_week_start as week_start
-    from bounds
-    where first_week_start is not null
+    select min({{ utc_week('event_at') }}) as week_start
+    from {{ ref('int_visible_runs') }}
+    having count(*) > 0
     union all
     select weeks.week_start + 7 as week_start
     from weeks
-    cross join bounds
-    where weeks.week_start < bounds.last_week_start
+    cross join clock
+    where weeks.week_start < clock.week_start
 
 )
 

@@ -61,8 +61,8 @@ def _client_risk_ranking(rows: list[Row]) -> str:
         return "no run in 7 days"
     first = min(ranked, key=lambda row: row["risk_rank"])
     return (
-        f"{first['client_name']}: {first['failed_runs_7d']} of {first['total_runs_7d']} runs failed "
-        f"in 7 days ({_percent(first['failure_rate_7d'])}, "
+        f"{first['client_name']}: {first['failed_runs_7d']} of {first['total_runs_7d']} runs "
+        f"failed in 7 days ({_percent(first['failure_rate_7d'])}, "
         f"the 7 days before {_percent(first['previous_failure_rate_7d'])}), "
         f"{first['failing_pipelines']} of {first['active_pipelines']} pipelines failing now"
     )
@@ -182,9 +182,7 @@ QUESTIONS = (
         "q09_flaky_pipeline_ranking",
         _flaky_pipeline_ranking,
     ),
-    Question(
-        10, "Which platform fails most?", "q10_platform_failure_rate", _platform_failure_rate
-    ),
+    Question(10, "Which platform fails most?", "q10_platform_failure_rate", _platform_failure_rate),
 )
 
 

@@ -1,5 +1,6 @@
 """Read rows from a target."""
 
+from collections.abc import Callable
 from typing import Any
 
 from chm.errors import ChmError
@@ -20,7 +21,7 @@ def read_tables(target: Target, tables: list[str]) -> dict[str, list[Row]]:
 
     try:
         with psycopg.connect(**target.conninfo) as connection:  # type: ignore[arg-type]
-            return {table: _rows(connection, table) for table in tables}
+            return {table: _rows(connection.execute, table) for table in tables}
     except psycopg.Error as error:
         raise ChmError(f"target '{target.name}': {str(error).strip()}") from None
 
@@ -33,12 +34,12 @@ def _read_duckdb(target: DuckDBTarget, tables: list[str]) -> dict[str, list[Row]
     try:
         with duckdb.connect(str(target.path), read_only=True) as connection:
             connection.execute("set timezone = 'UTC'")
-            return {table: _rows(connection, table) for table in tables}
+            return {table: _rows(connection.execute, table) for table in tables}
     except duckdb.Error as error:
         raise ChmError(f"target '{target.name}': {str(error).strip()}") from None
 
 
-def _rows(connection: Any, table: str) -> list[Row]:
-    cursor = connection.execute(f"select * from {table}")
+def _rows(execute: Callable[[str], Any], table: str) -> list[Row]:
+    cursor = execute(f"select * from {table}")
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

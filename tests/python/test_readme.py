@@ -1,4 +1,4 @@
-"""The README names every command, option, environment variable, dbt variable, mart and make target."""
+"""The README names every command, option, environment variable, dbt variable and answer."""
 
 import re
 from pathlib import Path
