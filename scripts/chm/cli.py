@@ -1,10 +1,15 @@
 """The command line `chm`: thin commands over functions that can be called alone."""
 
+import os
 import sys
+import tempfile
+import traceback
+from pathlib import Path
 
 import typer
 from rich.console import Console
 
+from chm.commands import answers, check, demo, generate, load, validate
 from chm.errors import ChmError
 
 app = typer.Typer(
@@ -14,15 +19,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command()(generate.generate)
+app.command()(validate.validate)
+app.command()(load.load)
+app.command()(check.check)
+app.command()(answers.answers)
+app.command()(demo.demo)
 
 
 def main() -> None:
-    """Run the command line; a ChmError becomes one message on standard error, never a traceback."""
+    """Run the command line: what goes wrong is one message on standard error, never a traceback."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
         app()
     except ChmError as error:
-        Console(stderr=True, highlight=False).print(f"error: {error}", markup=False, soft_wrap=True)
+        console.print(f"error: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted")
+        console.print("interrupted")
         sys.exit(130)
+    except Exception as error:
+        # A fault of this program: its traceback is for whoever mends it.
+        log = Path(tempfile.gettempdir()) / f"chm-error-{os.getpid()}.log"
+        log.write_text(traceback.format_exc(), "utf-8")
+        console.print(f"error: {type(error).__name__}: {error} (a bug in chm; details in {log})")
+        sys.exit(1)

@@ -47,7 +47,8 @@ def dbt_build(target: str, as_of: str, progress: Progress) -> DbtResult:
             # LogModelResult, LogTestResult ...: a node has ended, of so many.
             if name.startswith("Log") and name.endswith("Result"):
                 done += 1
-                progress(done, data["total"])
+                # Tests call it otherwise than the rest.
+                progress(done, data.get("total") or data["num_models"])
     if process.returncode != 0:
         raise ChmError("dbt build failed:\n" + "\n".join(dict.fromkeys(filter(str.strip, errors))))
     return DbtResult(nodes=done)

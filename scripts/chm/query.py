@@ -17,10 +17,13 @@ def read_tables(target: Target, tables: list[str]) -> dict[str, list[Row]]:
     """
     if isinstance(target, DuckDBTarget):
         return _read_duckdb(target, tables)
+    # Imported here: the other engine's driver may not be needed.
     import psycopg
 
+    from chm.postgres import connect
+
     try:
-        with psycopg.connect(**target.conninfo) as connection:  # type: ignore[arg-type]
+        with connect(target) as connection:
             return {table: _rows(connection.execute, table) for table in tables}
     except psycopg.Error as error:
         raise ChmError(f"target '{target.name}': {str(error).strip()}") from None

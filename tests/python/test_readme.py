@@ -1,19 +1,26 @@
 """The README names every command, option, environment variable, dbt variable and answer."""
 
 import re
-from pathlib import Path
 
 import pytest
 import typer
 import yaml
 
-from chm.answers import QUESTIONS
+from chm.answers import QUESTIONS, Question
 from chm.cli import app
 from chm.project import project_dir
 
 README = (project_dir() / "README.md").read_text("utf-8")
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-SETTINGS_IN = ("profiles.yml", "docker-compose.yml", ".env.example", "scripts", "macros", "tests")
+SETTINGS_IN = (
+    "profiles.yml",
+    "docker-compose.yml",
+    ".env.example",
+    "docker",
+    "scripts",
+    "macros",
+    "tests/python/postgres_server.py",
+)
 
 
 def options() -> list[tuple[str, str]]:
@@ -40,7 +47,7 @@ def environment_variables() -> set[str]:
         for path in [project_dir() / name, *(project_dir() / name).rglob("*")]
         if path.is_file() and path.suffix in {".py", ".sql", ".yml", ".example", ".sh"}
     ]
-    text = "\n".join(path.read_text("utf-8") for path in files if path != Path(__file__))
+    text = "\n".join(path.read_text("utf-8") for path in files)
     return set(re.findall(r"\bCHM_[A-Z_]+[A-Z]\b", text))
 
 
@@ -72,12 +79,12 @@ def test_every_dbt_variable_is_documented() -> None:
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.mart)
-def test_every_question_has_a_row_with_a_line_of_output(question) -> None:
+def test_every_question_has_a_row(question: Question) -> None:
     rows = re.findall(rf"^\| Q{question.number} \|.*$", README, re.MULTILINE)
     assert len(rows) == 1
     cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
     assert cells[1:3] == [question.text, f"`{question.mart}`"]
-    assert len(cells[3]) > 10
+    assert cells[3]
 
 
 def test_every_link_to_a_file_leads_somewhere() -> None:

@@ -59,7 +59,12 @@ def demo(
             print_report(report, console)
             raise ChmError(f"{folder} breaks the data contract: nothing was loaded")
         with display.step("load") as step:
-            loaded = load(folder, loader, replace=True)
+            loaded = load(
+                folder,
+                loader,
+                replace=True,
+                progress=lambda _, done, total: step.advance(done, total),
+            )
             step.outcome = ", ".join(f"{rows:,} {table}" for table, rows in loaded.counts.items())
         with display.step("check") as step:
             quality = check(loader)
