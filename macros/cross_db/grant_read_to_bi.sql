@@ -12,7 +12,11 @@
     do $grant$
     begin
         if exists (select 1 from pg_roles where rolname = '{{ role }}') then
-            grant usage on schema {{ relation.schema }} to "{{ role }}";
+            -- Two threads that grant on one schema at the same time fail: one after the other.
+            if not has_schema_privilege('{{ role }}', '{{ relation.schema }}', 'usage') then
+                perform pg_advisory_xact_lock(hashtextextended('grant_read_to_bi', 0));
+                grant usage on schema {{ relation.schema }} to "{{ role }}";
+            end if;
             grant select on {{ relation }} to "{{ role }}";
         end if;
     end
