@@ -32,6 +32,11 @@ class PostgresTarget:
     password: str
 
     @property
+    def place(self) -> str:
+        """The server and the database, for messages."""
+        return f"PostgreSQL at {self.host}:{self.port}, database {self.database}"
+
+    @property
     def conninfo(self) -> dict[str, str | int]:
         """Keyword arguments for psycopg.connect; an empty password is left out."""
         settings: dict[str, str | int] = {

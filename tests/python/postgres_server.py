@@ -33,7 +33,7 @@ START_TIMEOUT_SECONDS = 60
 
 # The server is this shell's child, and the shell reads a pipe that only the test process
 # holds: however that process ends, the pipe closes, and server and folder go.
-GUARD = '"$@" & read -r _; kill -INT $!; wait $!; cd /; rm -rf "$FOLDER"'
+GUARD = '"$@" & read -r _; kill -QUIT $!; wait $!; cd /; rm -rf "$FOLDER"'
 
 # Nothing here outlives the tests, so nothing is flushed. The odd time zone shows queries that
 # lean on the server's own.

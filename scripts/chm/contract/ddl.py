@@ -92,9 +92,14 @@ def _column_line(contract: Contract, column: Column, engine: Engine) -> str:
         values = ", ".join(_literal(value) for value in contract.enums[column.enum].values)
         parts.append(f"check ({column.name} in ({values}))")
     if column.sql_type == "jsonb":
-        function = "jsonb_typeof" if engine == "postgres" else "json_type"
-        parts.append(f"check (lower({function}({column.name})) = 'object')")
+        parts.append(f"check ({is_json_object(column, engine)})")
     return " ".join(parts)
+
+
+def is_json_object(column: Column, engine: Engine) -> str:
+    """Return the SQL condition that a JSON column holds an object."""
+    function = "jsonb_typeof" if engine == "postgres" else "json_type"
+    return f"lower({function}({column.name})) = 'object'"
 
 
 def _column_type(contract: Contract, column: Column, engine: Engine) -> str:

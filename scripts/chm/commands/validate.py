@@ -1,0 +1,60 @@
+"""`chm validate`: check a data set against the data contract."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+
+class Format(StrEnum):
+    """How the report is printed."""
+
+    table = "table"
+    json = "json"
+
+
+def validate(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="The data set: a folder with base/*.csv and batches/runs_*.csv."
+        ),
+    ],
+    output: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.table,
+    limit: Annotated[
+        int, typer.Option(min=1, help="Show so many violations of a rule; all are counted.")
+    ] = 20,
+) -> None:
+    """Check a data set against every rule of the data contract.
+
+    All rules over all files in one pass: R01-R16 are errors and stop a load,
+    W01-W05 are warnings. Each violation names file, line, column, rule, value.
+    Exits 1 on any error. While rows of a table can't be read (R01), the rows
+    that refer to it are not checked against it.
+
+    As JSON, one object: data_set, is_valid, files (file, table, rows),
+    rules (rule, level, violations) and violations (file, line, column, rule,
+    level, value, message).
+
+    Examples:
+        chm validate data/synthetic/v1
+
+        chm validate exports/today --limit 100
+
+        chm validate exports/today --format json > report.json
+    """
+    # Imported here: DuckDB would slow down every other command.
+    from chm.validate import validate as check
+    from chm.validate.render import as_json, print_report
+
+    with Console(stderr=True).status("validating") as status:
+        report = check(folder, limit, lambda step: status.update(escape(step)))
+    if output is Format.json:
+        typer.echo(as_json(report))
+    else:
+        print_report(report, Console())
+    if not report.is_valid:
+        raise typer.Exit(1)
