@@ -45,11 +45,6 @@ LAST = {"dev": 8, "prod": 9}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_data_set(tmp_path / "data", valid_data_set())
-
-
-@pytest.fixture
 def other_folder(tmp_path: Path) -> Path:
     files = valid_data_set()
     files[RUNS] = [run(number) for number in range(2, ROWS_PER_WRITE + 100)]

@@ -16,7 +16,7 @@ from chm.quality import ExpectationResult, QualityReport, check
 from chm.targets import Target, read_target
 from data_sets import identifier, valid_data_set, write_data_set
 from postgres_server import Server, fresh_database
-from raw_tables import ENGINES, TABLES, execute, make_target, query
+from raw_tables import ENGINES, TABLES, execute, query
 
 CLIENT, PIPELINE, RUN, RULE = 1, 2, 3, 4
 KINDS = dict(zip(TABLES, (CLIENT, PIPELINE, RUN, RULE), strict=True))
@@ -138,14 +138,6 @@ def plant(target: Target, table: str, original: int, copy: int, changes: dict) -
     )
 
 
-@pytest.fixture(params=ENGINES)
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Target:
-    """A target that holds the valid data set."""
-    target = make_target(request, request.param, tmp_path)
-    load(write_data_set(tmp_path / "data", valid_data_set()), target)
-    return target
-
-
 @pytest.fixture(scope="module", params=ENGINES)
 def planted_report(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -201,11 +193,11 @@ def test_the_data_docs_tell_the_rule_and_the_row(planted_report):
     assert page.name in report.data_docs.read_text("utf-8")
 
 
-def test_what_is_loaded_passes_on_both_engines_alike(request, tmp_path):
+def test_what_is_loaded_passes_on_both_engines_alike(
+    duckdb_target, postgres_target, folder, tmp_path
+):
     found = []
-    folder = write_data_set(tmp_path / "data", valid_data_set())
-    for engine in ENGINES:
-        target = make_target(request, engine, tmp_path)
+    for target in (duckdb_target, postgres_target):
         load(folder, target)
         report = check(target, tmp_path / "docs")
         assert report.success
@@ -214,14 +206,16 @@ def test_what_is_loaded_passes_on_both_engines_alike(request, tmp_path):
     assert found[0] == found[1]
 
 
-def test_empty_tables_pass(target, tmp_path):
+def test_empty_tables_pass(target, folder, tmp_path):
+    load(folder, target)
     execute(target, *(f"delete from raw.{table}" for table in reversed(TABLES)))
     report = check(target, tmp_path / "docs")
     assert report.success
     assert {result.table for result in report.results} == set(TABLES)
 
 
-def test_other_columns_are_named_and_rows_left_alone(target, tmp_path):
+def test_other_columns_are_named_and_rows_left_alone(target, folder, tmp_path):
+    load(folder, target)
     drop_constraints(target)
     execute(
         target,
@@ -236,7 +230,8 @@ def test_other_columns_are_named_and_rows_left_alone(target, tmp_path):
     assert len(report.results) == len(TABLES)
 
 
-def test_the_count_is_true_and_the_examples_few(target, tmp_path):
+def test_the_count_is_true_and_the_examples_few(target, folder, tmp_path):
+    load(folder, target)
     drop_constraints(target)
     for number in range(20):
         plant(target, "clients", 1, 200 + number, {"name": None})
@@ -246,39 +241,41 @@ def test_the_count_is_true_and_the_examples_few(target, tmp_path):
     assert set(failure.examples) <= {identifier(CLIENT, 200 + number) for number in range(20)}
 
 
-def test_a_missing_table_is_named(target, tmp_path):
+def test_a_missing_table_is_named(target, folder, tmp_path):
+    load(folder, target)
     execute(target, "drop table raw.alert_rules")
     with pytest.raises(ChmError, match=r"has no raw\.alert_rules: run chm load first"):
         check(target, tmp_path / "docs")
 
 
-def test_a_duckdb_file_that_is_not_there(request, tmp_path):
-    target = make_target(request, "dev", tmp_path)
+def test_a_duckdb_file_that_is_not_there(duckdb_target, tmp_path):
     with pytest.raises(ChmError, match="run chm load first"):
-        check(target, tmp_path / "docs")
-    assert not target.path.exists()
+        check(duckdb_target, tmp_path / "docs")
+    assert not duckdb_target.path.exists()
 
 
-def test_a_server_that_is_not_there(request, tmp_path, monkeypatch):
-    make_target(request, "prod", tmp_path)
+@pytest.mark.usefixtures("postgres_target")
+def test_a_server_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setenv("CHM_PG_PORT", "1")
     with pytest.raises(ChmError, match="can't connect to PostgreSQL at"):
         check(read_target("prod"), tmp_path / "docs")
 
 
-def test_no_connection_is_left_open(request, tmp_path):
-    target = make_target(request, "prod", tmp_path)
-    load(write_data_set(tmp_path / "data", valid_data_set()), target)
-    check(target, tmp_path / "docs")
-    others = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
-    assert query(target, f"select count(*) {others} and backend_type = 'client backend'") == [(0,)]
+def test_no_connection_is_left_open(postgres_target, folder, tmp_path):
+    load(folder, postgres_target)
+    check(postgres_target, tmp_path / "docs")
+    others = query(
+        postgres_target,
+        "select application_name from pg_stat_activity where datname = current_database() "
+        "and backend_type = 'client backend' and pid <> pg_backend_pid()",
+    )
+    assert others == []
 
 
-def test_the_command_exits_1_and_leaves_the_home_alone(request, tmp_path):
-    target = make_target(request, "dev", tmp_path)
-    load(write_data_set(tmp_path / "data", valid_data_set()), target)
-    drop_constraints(target)
-    plant(target, "runs", 1, 300, {"external_run_id": "x", "rows_processed": "-5"})
+def test_the_command_exits_1_and_leaves_the_home_alone(duckdb_target, folder, tmp_path):
+    load(folder, duckdb_target)
+    drop_constraints(duckdb_target)
+    plant(duckdb_target, "runs", 1, 300, {"external_run_id": "x", "rows_processed": "-5"})
     home, project = tmp_path / "home", tmp_path / "project"
     home.mkdir()
     project.mkdir()
