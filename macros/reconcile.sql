@@ -66,3 +66,51 @@ where pipelines.is_active and clients.is_active
 {% macro epoch_week(instant) -%}
 cast(floor((extract(epoch from {{ instant }}) / 86400 + 3) / 7) as integer)
 {%- endmacro %}
+
+{# A mart that counts the pipelines and the runs of 30 days for each value of a seed's column `key`. #}
+{% macro reconcile_counts_30d(mart, kinds, key) -%}
+with recent_runs as (
+
+    {{ staged_visible_runs(hours=24 * 30) }}
+
+),
+
+active_pipelines as (
+
+    {{ staged_active_pipelines() }}
+
+),
+
+expected as (
+
+    select
+        kinds.{{ key }},
+        (
+            select count(*) from active_pipelines
+            where active_pipelines.{{ key }} = kinds.{{ key }}
+        ) as active_pipelines,
+        (
+            select count(*) from recent_runs
+            where recent_runs.{{ key }} = kinds.{{ key }}
+        ) as total_runs_30d,
+        (
+            select count(*) from recent_runs
+            where recent_runs.{{ key }} = kinds.{{ key }} and recent_runs.status = 'failed'
+        ) as failed_runs_30d,
+        (
+            select count(*) from recent_runs
+            where
+                recent_runs.{{ key }} = kinds.{{ key }}
+                and recent_runs.status in ('success', 'failed')
+        ) as decided_runs_30d
+    from {{ kinds }} as kinds
+
+)
+
+{{ reconcile(
+    mart,
+    'expected',
+    [key],
+    ['active_pipelines', 'total_runs_30d', 'failed_runs_30d', 'decided_runs_30d']
+) }}
+{%- endmacro %}

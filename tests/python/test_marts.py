@@ -1,11 +1,13 @@
 """Every column of every mart equals the oracle, on both engines, over generated data sets."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
+from chm.project import project_dir
 from compare import differences
 from edges import edge_scene
 from mart_engine import MartEngine, duckdb_engine, postgres_engine
@@ -54,3 +56,16 @@ def test_every_mart_equals_the_oracle(engine: MartEngine, scene: tuple[DataSet, 
     assert set(actual) == set(expected)
     found = {mart: differences(actual[mart], expected[mart]) for mart in expected}
     assert {mart: lines for mart, lines in found.items() if lines} == {}
+
+
+def test_texts_are_ranked_by_code_point_whatever_the_locale(engine: MartEngine) -> None:
+    """The server's own locale may sort by code point anyway, so this looks at the SQL."""
+    ranked = [
+        model
+        for model in engine.models
+        for path in (project_dir() / "models").rglob(f"{model.name}.sql")
+        if re.search(r"binary_text\(|sorted_list\(", path.read_text("utf-8"))
+    ]
+    assert len(ranked) >= 7
+    collated = {model.name for model in ranked if 'collate "C"' in model.query}
+    assert collated == ({model.name for model in ranked} if engine.placeholder == "%s" else set())

@@ -7,10 +7,8 @@ with client_counts as (
         count(run_counts.pipeline_id) filter (
             where run_counts.is_monitored and health.health_state = 'failing'
         ) as failing_pipelines,
-        cast(coalesce(sum(run_counts.total_runs_7d), 0) as bigint) as total_runs_7d,
-        cast(coalesce(sum(run_counts.decided_runs_7d), 0) as bigint) as decided_runs_7d,
         cast(coalesce(sum(run_counts.failed_runs_24h), 0) as bigint) as failed_runs_24h,
-        cast(coalesce(sum(run_counts.failed_runs_7d), 0) as bigint) as failed_runs_7d,
+        {{ summed_run_counts('7d') }},
         cast(coalesce(sum(run_counts.failed_runs_30d), 0) as bigint) as failed_runs_30d,
         {{ ratio('sum(run_counts.previous_failed_runs_7d)', 'sum(run_counts.previous_total_runs_7d)') }}
             as previous_failure_rate_7d
@@ -29,10 +27,7 @@ rates as (
 
     select
         *,
-        {{ ratio('failed_runs_7d', 'total_runs_7d') }} as failure_rate_7d,
-        {{ ratio('failed_runs_7d', 'decided_runs_7d') }} as decided_failure_rate_7d,
-        {{ wilson_low('failed_runs_7d', 'decided_runs_7d') }} as failure_rate_7d_low,
-        {{ wilson_high('failed_runs_7d', 'decided_runs_7d') }} as failure_rate_7d_high
+        {{ failure_rates('7d') }}
     from client_counts
 
 )

@@ -8,9 +8,7 @@ counts as (
 
     select
         platform_groups.platform_group,
-        cast(coalesce(sum(run_counts.total_runs_30d), 0) as bigint) as total_runs_30d,
-        cast(coalesce(sum(run_counts.failed_runs_30d), 0) as bigint) as failed_runs_30d,
-        cast(coalesce(sum(run_counts.decided_runs_30d), 0) as bigint) as decided_runs_30d,
+        {{ summed_run_counts('30d') }},
         count(distinct run_counts.client_id) filter (where run_counts.is_monitored) as exposed_clients
     from platform_groups
     left join {{ ref('int_pipeline_run_counts') }} as run_counts
@@ -23,7 +21,7 @@ rates as (
 
     select
         *,
-        {{ ratio('failed_runs_30d', 'decided_runs_30d') }} as decided_failure_rate_30d,
+        {{ failure_rates('30d') }},
         sum(total_runs_30d) over () as all_runs_30d,
         sum(failed_runs_30d) over () as all_failed_runs_30d
     from counts
@@ -35,10 +33,10 @@ select
     this_group.total_runs_30d,
     this_group.failed_runs_30d,
     this_group.decided_runs_30d,
-    {{ ratio('this_group.failed_runs_30d', 'this_group.total_runs_30d') }} as failure_rate_30d,
+    this_group.failure_rate_30d,
     this_group.decided_failure_rate_30d,
-    {{ wilson_low('this_group.failed_runs_30d', 'this_group.decided_runs_30d') }} as failure_rate_30d_low,
-    {{ wilson_high('this_group.failed_runs_30d', 'this_group.decided_runs_30d') }} as failure_rate_30d_high,
+    this_group.failure_rate_30d_low,
+    this_group.failure_rate_30d_high,
     {{ ratio('this_group.total_runs_30d', 'this_group.all_runs_30d') }} as share_of_runs,
     {{ ratio('this_group.failed_runs_30d', 'this_group.all_failed_runs_30d') }} as share_of_failures,
     {{ ratio('this_group.decided_failure_rate_30d', 'other_group.decided_failure_rate_30d') }} as relative_risk,
