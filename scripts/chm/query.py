@@ -25,6 +25,8 @@ def read_tables(target: Target, tables: list[str]) -> dict[str, list[Row]]:
     try:
         with connect(target) as connection:
             return {table: _rows(connection.execute, table) for table in tables}
+    except psycopg.errors.UndefinedTable as error:
+        raise _not_built(target, str(error)) from None
     except psycopg.Error as error:
         raise ChmError(f"target '{target.name}': {str(error).strip()}") from None
 
@@ -38,8 +40,18 @@ def _read_duckdb(target: DuckDBTarget, tables: list[str]) -> dict[str, list[Row]
         with duckdb.connect(str(target.path), read_only=True) as connection:
             connection.execute("set timezone = 'UTC'")
             return {table: _rows(connection.execute, table) for table in tables}
+    except duckdb.CatalogException as error:
+        raise _not_built(target, str(error)) from None
     except duckdb.Error as error:
         raise ChmError(f"target '{target.name}': {str(error).strip()}") from None
+
+
+def _not_built(target: Target, reason: str) -> ChmError:
+    first_line = reason.strip().splitlines()[0]
+    return ChmError(
+        f"target '{target.name}' is not built ({first_line}): "
+        f"run dbt build --target {target.name} first"
+    )
 
 
 def _rows(execute: Callable[[str], Any], table: str) -> list[Row]:

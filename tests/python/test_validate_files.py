@@ -2,6 +2,7 @@
 
 import csv
 import random
+import shutil
 
 import duckdb
 import pytest
@@ -279,3 +280,15 @@ def test_typed_select_gives_the_contracts_types(tmp_path):
             f"from ({typed_select(runs)}) where duration_seconds = 600 and error_message is null "
             "order by 1 limit 1"
         ).fetchall() == [("run-1", 600.0, "1")]
+
+
+@pytest.mark.parametrize("kind", ["file", "dangling link"])
+def test_batches_that_are_no_folder_are_not_taken_for_no_runs(tmp_path, kind):
+    folder = write_data_set(tmp_path / "data", valid_data_set())
+    shutil.rmtree(folder / "batches")
+    if kind == "file":
+        (folder / "batches").write_text("")
+    else:
+        (folder / "batches").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ChmError, match=r"can't read the folder .*batches"):
+        validate(folder)

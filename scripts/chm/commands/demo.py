@@ -1,5 +1,6 @@
 """`chm demo`: the whole path, from a data set to the ten answers."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,7 @@ def demo(
     from chm.validate import validate
     from chm.validate.render import print_report
 
+    _check_as_of(as_of)
     folder = data or project_dir() / FROZEN_DATA_SET
     loader = read_target(target)
     console = Console()
@@ -80,3 +82,16 @@ def demo(
         console.print()
         print_answers(console, found)
         console.print()
+
+
+def _check_as_of(as_of: str) -> None:
+    """Refuse what dbt would refuse only after the data was loaded."""
+    if as_of in ("data", "now"):
+        return
+    try:
+        datetime.fromisoformat(as_of)
+    except ValueError:
+        raise ChmError(
+            f"--as-of is data, now or an ISO 8601 instant such as 2026-02-21T12:00:00Z; "
+            f"it is '{as_of}'"
+        ) from None

@@ -82,9 +82,9 @@ def _queries(context: EphemeralDataContext, target: PostgresTarget) -> Iterator[
         port=target.port,
         database=target.database,
     )
-    source = context.data_sources.add_postgres(
-        target.name, connection_string=url.render_as_string(hide_password=False)
-    )
+    # SQLAlchemy leaves blanks as they are, Great Expectations takes none in a URL.
+    text = url.render_as_string(hide_password=False).replace(" ", "%20")
+    source = context.data_sources.add_postgres(target.name, connection_string=text)
 
     def query(name: str, text: str) -> Batch:
         asset = source.add_query_asset(name, query=text)

@@ -2,7 +2,9 @@
 
 import contextlib
 import csv
+import fnmatch
 import glob
+import os
 import tempfile
 from array import array
 from collections import Counter
@@ -136,8 +138,20 @@ def _cast(column: Column) -> str:
 
 def _paths(folder: Path, table: Table) -> list[Path]:
     if table.name == _BATCHED:
-        return sorted((folder / "batches").glob(f"{table.name}_*.csv"))
+        return _batches(folder / "batches", f"{table.name}_*.csv")
     return [folder / "base" / f"{table.name}.csv"]
+
+
+def _batches(folder: Path, pattern: str) -> list[Path]:
+    """List the batch files; a folder that is not there holds none, any other failure is told."""
+    if not os.path.lexists(folder):
+        return []
+    try:
+        # Not Path.glob: it takes a folder that can't be read for an empty one.
+        names = os.listdir(folder)  # noqa: PTH208
+    except OSError as error:
+        raise ChmError(f"can't read the folder {folder}: {error.strerror}") from None
+    return sorted(folder / name for name in fnmatch.filter(names, pattern))
 
 
 def _load_file(
