@@ -9,7 +9,18 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from chm.commands import answers, check, demo, generate, load, validate
+from chm.commands import (
+    answers,
+    check,
+    demo,
+    evaluate,
+    generate,
+    import_chat,
+    load,
+    profile,
+    prompts,
+    validate,
+)
 from chm.errors import ChmError
 
 app = typer.Typer(
@@ -25,6 +36,10 @@ app.command()(load.load)
 app.command()(check.check)
 app.command()(answers.answers)
 app.command()(demo.demo)
+app.command()(evaluate.evaluate)
+app.command()(profile.profile)
+app.command()(prompts.prompts)
+app.command()(import_chat.import_chat)
 
 
 def main() -> None:

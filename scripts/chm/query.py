@@ -1,12 +1,14 @@
 """Read rows from a target."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from chm.errors import ChmError
 from chm.targets import DuckDBTarget, Target
 
 Row = dict[str, Any]
+# The names of the columns, and the rows.
+Result = tuple[list[str], list[tuple[Any, ...]]]
 
 
 def read_tables(target: Target, tables: list[str]) -> dict[str, list[Row]]:
@@ -15,8 +17,25 @@ def read_tables(target: Target, tables: list[str]) -> dict[str, list[Row]]:
     Raises:
         ChmError: the target can't be reached, or a table is not there.
     """
+    queries = {table: f"select * from {table}" for table in tables}
+    return {
+        table: [dict(zip(names, row, strict=True)) for row in rows]
+        for table, (names, rows) in _run(target, queries).items()
+    }
+
+
+def read_queries(target: Target, queries: Mapping[str, str]) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows of each query, by the query's name.
+
+    Raises:
+        ChmError: the target can't be reached, or a table is not there.
+    """
+    return {name: rows for name, (_, rows) in _run(target, queries).items()}
+
+
+def _run(target: Target, queries: Mapping[str, str]) -> dict[str, Result]:
     if isinstance(target, DuckDBTarget):
-        return _read_duckdb(target, tables)
+        return _run_duckdb(target, queries)
     # Imported here: the other engine's driver may not be needed.
     import psycopg
 
@@ -24,14 +43,14 @@ def read_tables(target: Target, tables: list[str]) -> dict[str, list[Row]]:
 
     try:
         with connect(target) as connection:
-            return {table: _rows(connection.execute, table) for table in tables}
+            return {name: _result(connection.execute, query) for name, query in queries.items()}
     except psycopg.errors.UndefinedTable as error:
         raise _not_built(target, str(error)) from None
     except psycopg.Error as error:
         raise ChmError(f"target '{target.name}': {str(error).strip()}") from None
 
 
-def _read_duckdb(target: DuckDBTarget, tables: list[str]) -> dict[str, list[Row]]:
+def _run_duckdb(target: DuckDBTarget, queries: Mapping[str, str]) -> dict[str, Result]:
     import duckdb
 
     if not target.path.exists():
@@ -39,7 +58,7 @@ def _read_duckdb(target: DuckDBTarget, tables: list[str]) -> dict[str, list[Row]
     try:
         with duckdb.connect(str(target.path), read_only=True) as connection:
             connection.execute("set timezone = 'UTC'")
-            return {table: _rows(connection.execute, table) for table in tables}
+            return {name: _result(connection.execute, query) for name, query in queries.items()}
     except duckdb.CatalogException as error:
         raise _not_built(target, str(error)) from None
     except duckdb.Error as error:
@@ -54,7 +73,6 @@ def _not_built(target: Target, reason: str) -> ChmError:
     )
 
 
-def _rows(execute: Callable[[str], Any], table: str) -> list[Row]:
-    cursor = execute(f"select * from {table}")
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+def _result(execute: Callable[[str], Any], query: str) -> Result:
+    cursor = execute(query)
+    return [column[0] for column in cursor.description], cursor.fetchall()

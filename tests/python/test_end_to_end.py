@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chm.answers import QUESTIONS
+from chm.evaluate import evaluate_target
 from chm.project import project_dir
 from chm.targets import read_target
 from compare import Row, differences
@@ -102,3 +103,29 @@ def test_columns_keep_the_order_of_the_contract(demo: tuple[str, Marts], expecte
     _, marts = demo
     for mart, rows in expected.items():
         assert list(marts[mart][0])[: len(rows[0])] == list(rows[0]), mart
+
+
+def test_the_marts_are_scored_against_what_was_planted(
+    demo: tuple[str, Marts], request: pytest.FixtureRequest
+) -> None:
+    assert demo
+    target = read_target(request.node.callspec.params["demo"], role="reader")
+    scores = evaluate_target(DATA_SET, target)
+    platform, client, _ = scores.windows
+    assert (platform.planted, platform.found, platform.matched) == (1, 1, 1)
+    assert platform.mean_iou == pytest.approx(0.854, abs=0.001)
+    assert (client.planted, client.found) == (0, 0)
+    assert (scores.flaky.k, scores.flaky.ranked) == (3, 32)
+    ranked = [(row.precision_at_k, row.ndcg_at_k) for row in scores.flaky.rankings]
+    naive = (pytest.approx(2 / 3), pytest.approx(0.765, abs=0.001))
+    assert ranked == [(1, pytest.approx(1)), naive, naive]
+    assert [(f.planted, f.flagged, f.found) for f in scores.faults] == [
+        (3, 2, 2),
+        (3, 1, 1),
+        (2, 2, 2),
+        (2, 9, 2),
+    ]
+    assert [(c.name, c.planted) for c in scores.not_covered] == [
+        ("slow", 2),
+        ("outages of single pipelines", None),
+    ]

@@ -236,9 +236,10 @@ def test_a_folder_name_is_no_pattern(tmp_path):
     assert validate(folder).violations == ()
 
 
-def test_other_files_are_left_alone(tmp_path):
+def test_other_files_beside_the_folders_are_left_alone(tmp_path):
     write_data_set(tmp_path, valid_data_set())
-    (tmp_path / "batches" / "notes.txt").write_text("not a batch")
+    (tmp_path / "notes.txt").write_text("not a batch")
+    (tmp_path / "batches" / ".runs_1.csv").write_text("hidden")
     assert validate(tmp_path).violations == ()
 
 

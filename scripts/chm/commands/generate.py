@@ -4,41 +4,154 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+_CONFIG = "Configuration"
+_FILES = "Files"
 
 
 def generate(
-    out: Annotated[Path, typer.Option(help="The folder to write; missing or empty.")],
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 42,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the data set that the folder holds.")
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder to write, missing or empty; - writes the runs to standard output.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="A configuration to start from: demo (the released data set), small (10,000 "
+            "runs), medium (a million) or large (100 million).",
+            rich_help_panel=_CONFIG,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file of keys, over the preset's.", rich_help_panel=_CONFIG),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any key, over the file's: --set failures.transient_share=0.1",
+            rich_help_panel=_CONFIG,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="The same seed gives the same bytes.", rich_help_panel=_CONFIG),
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option(help="How many runs.", rich_help_panel=_CONFIG)
+    ] = None,
+    clients: Annotated[
+        int | None, typer.Option(help="How many clients.", rich_help_panel=_CONFIG)
+    ] = None,
+    pipelines: Annotated[
+        int | None, typer.Option(help="How many pipelines.", rich_help_panel=_CONFIG)
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="The first day or instant of the history.", rich_help_panel=_CONFIG
+        ),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--to", help="Its end, excluded.", rich_help_panel=_CONFIG),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="The batch's number.", rich_help_panel=_CONFIG)
+    ] = None,
+    file_format: Annotated[
+        str,
+        typer.Option("--format", help="Of the runs: csv or parquet.", rich_help_panel=_FILES),
+    ] = "csv",
+    shard_rows: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Runs in a file. Without it CSV is one file, Parquet files of a million.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=64, help="Threads; without it one a core. The bytes stay the same."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print rows, sizes and the configuration in force; write nothing."
+        ),
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Replace the data set that --out holds.", rich_help_panel=_FILES
+        ),
+    ] = False,
+    append: Annotated[
+        Path | None,
+        typer.Option(
+            help="Add a batch to this data set: runs of its pipelines from where it ends, and "
+            "as many more clients and pipelines as are asked for.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            help="Compare this data set with its manifests, and do nothing else.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None,
 ) -> None:
     """Write a made-up data set: clients, pipelines, runs and alert rules.
 
-    It has planted faults: an outage of a platform, flaky, broken, silent and slow pipelines.
-    context/planted_truth.json tells them. The bytes depend on the seed alone.
+    It is as a fleet that someone runs, with planted faults: outages of platforms, clients and
+    pipelines, flaky, broken, silent and slow pipelines. context/planted_truth.json tells them.
+    The bytes depend on the configuration and its seed alone. An interrupted call is gone on
+    with by the same call.
 
     Examples:
-        chm generate --out data/mine
+        chm generate --out data/mine --preset small --seed 7
 
-        chm generate --out data/mine --seed 7 --force
+        chm generate --out data/big --runs 10000000 --shard-rows 1000000
+
+        chm generate --preset medium --set roles.flaky_share=0.2 --dry-run
+
+        chm generate --append data/mine --batch 2 --seed 99
+
+        chm generate --check data/mine
     """
-    # Imported here: Faker and pydantic would slow down every other command.
-    from chm.generate import generate as make_data_set
-    from chm.generate import make_config, write
+    # Imported here: compilers and name pools would slow down every other command.
+    from chm.generate.command import GenerateOptions, run
 
-    data = make_data_set(make_config({"seed": seed}))
-    files = write(data, out, force=force)
-    table = Table("file", box=None)
-    table.add_column("rows", justify="right")
-    table.add_column("bytes", justify="right")
-    for file in files:
-        rows = "" if file.rows is None else f"{file.rows:,}"
-        table.add_row(file.path, rows, f"{file.bytes:,}")
-    console = Console()
-    console.print(table)
-    share = data.count("success") / len(data.runs)
-    console.print(f"{len(data.runs):,} runs, {share:.1%} successful, seed {seed}")
-    console.print(f"data set in {out}", soft_wrap=True, markup=False, highlight=False)
+    flags = {
+        "seed": seed,
+        "runs.total": runs,
+        "runs.batch": batch,
+        "clients.total": clients,
+        "pipelines.total": pipelines,
+        "range.start": start,
+        "range.end": end,
+    }
+    options = GenerateOptions(
+        out=out,
+        preset=preset,
+        config=config,
+        assignments=tuple(assignments or ()),
+        flags={key: value for key, value in flags.items() if value is not None},
+        file_format=file_format,
+        shard_rows=shard_rows,
+        workers=workers,
+        dry_run=dry_run,
+        force=force,
+        append=append,
+        check=check,
+    )
+    raise typer.Exit(run(options))

@@ -20,7 +20,8 @@ def validate(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR", help="The data set: a folder with base/*.csv and batches/runs_*.csv."
+            metavar="DIR",
+            help="The data set: base/*.csv and batches/runs_*.csv or runs_*.parquet in a folder.",
         ),
     ],
     output: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.table,
@@ -31,9 +32,12 @@ def validate(
     """Check a data set against every rule of the data contract.
 
     All rules over all files in one pass: R01-R16 are errors and stop a load,
-    W01-W05 are warnings. Each violation names file, line, column, rule, value.
+    W01-W05 are warnings. Each violation names file, line, column, rule, value;
+    in a Parquet file the line is the number of the row, from 1.
     Exits 1 on any error. While rows of a table can't be read (R01), the rows
     that refer to it are not checked against it.
+    Batches may be CSV and Parquet files side by side; any other file in
+    batches/ that is not hidden is an error.
 
     As JSON, one object: data_set, is_valid, files (file, table, rows),
     rules (rule, level, violations) and violations (file, line, column, rule,

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import TypeVar
 
+from chm.generate.arithmetic import logarithm
+
 Key = TypeVar("Key")
 
 
-def stream(seed: int, *keys: object) -> Random:
+def stream(*keys: object) -> Random:
     """Return the random stream of these keys: one that no other part of the data shares."""
-    return Random("/".join(str(part) for part in (seed, *keys)))
+    return Random("/".join(str(part) for part in keys))
 
 
 def nearest(total: int, share: float) -> int:
@@ -52,9 +54,6 @@ def between(rng: Random, first: datetime, last: datetime) -> datetime:
     return first + timedelta(seconds=rng.randint(0, int((last - first).total_seconds())))
 
 
-def from_quantiles(position: float, quantiles: tuple[int, ...], levels: tuple[float, ...]) -> int:
-    """Read a piecewise linear quantile function at a position from 0 up to 1."""
-    upper = next(index for index, level in enumerate(levels) if index and position <= level)
-    low, high = quantiles[upper - 1], quantiles[upper]
-    part = (position - levels[upper - 1]) / (levels[upper] - levels[upper - 1])
-    return low + int((high - low) * part)
+def log_uniform(rng: Random, least: int, most: int) -> int:
+    """Return a fixed-point logarithm to base 2 between those of two numbers."""
+    return rng.randint(logarithm(least), logarithm(most))

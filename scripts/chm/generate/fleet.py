@@ -1,17 +1,18 @@
 """The fleet: clients and their pipelines, with the times at which each came and went."""
 
 import uuid
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
 from chm.contract import load_contract
-from chm.errors import ChmError
 from chm.generate.config import GenerateConfig
-from chm.generate.draw import apportion, between, dealt, flags, stream
+from chm.generate.draw import between, dealt, flags, nearest, stream
 from chm.generate.names import company_names, pipeline_name, slug, vendor_names
 
 DAY = timedelta(days=1)
+NOTHING: Mapping[str, Iterable[str]] = {}
 # A new pipeline was created at most this long before the end of the range.
 NEW_PIPELINE_AGE = timedelta(hours=12)
 # The platform group whose pipelines are named after a vendor.
@@ -61,17 +62,22 @@ class Pipeline:
         return min(stops, default=None)
 
 
-def make_id(seed: int, table: str, key: object) -> str:
-    """Return the id of the row that this key names in a table: the same in every run."""
-    namespace = uuid.uuid5(uuid.NAMESPACE_OID, f"chm/generate/{seed}")
+def make_id(config: GenerateConfig, table: str, key: object) -> str:
+    """Return the id of the row that this key names in a table of this seed and batch."""
+    namespace = uuid.uuid5(uuid.NAMESPACE_OID, f"chm/generate/{config.seed}/{config.runs.batch}")
     return str(uuid.uuid5(namespace, f"{table}/{key}"))
 
 
-def make_clients(config: GenerateConfig) -> list[Client]:
-    """Return the clients, all created before the range begins."""
-    rng = stream(config.seed, "clients")
-    total = config.clients.total
-    names = company_names(config.seed, total)
+def make_clients(config: GenerateConfig, total: int, taken: Collection[str] = ()) -> list[Client]:
+    """Return so many clients, all created before the range begins.
+
+    Args:
+        config: The configuration.
+        total: How many.
+        taken: The slugs of names that are not free.
+    """
+    rng = stream(config.seed, config.runs.batch, "clients")
+    names = company_names(f"{config.seed}/{config.runs.batch}", total, taken)
     actives = flags(rng, total, config.clients.active_share)
     clients = []
     for number, (name, is_active) in enumerate(zip(names, actives, strict=True), start=1):
@@ -83,7 +89,7 @@ def make_clients(config: GenerateConfig) -> list[Client]:
         )
         clients.append(
             Client(
-                id=make_id(config.seed, "clients", number),
+                id=make_id(config, "clients", number),
                 name=name,
                 is_active=is_active,
                 created_at=created_at,
@@ -93,16 +99,19 @@ def make_clients(config: GenerateConfig) -> list[Client]:
     return clients
 
 
-def make_pipelines(config: GenerateConfig, clients: list[Client]) -> list[Pipeline]:
-    """Return the pipelines, client by client; the new ones belong to active clients.
+def make_pipelines(
+    config: GenerateConfig, owners: list[Client], taken: Mapping[str, Iterable[str]] = NOTHING
+) -> list[Pipeline]:
+    """Return one pipeline for each entry of `owners`; the new ones belong to active clients.
 
-    Raises:
-        ChmError: more new pipelines are asked for than can be.
+    Args:
+        config: The configuration.
+        owners: Each client as often as it gets pipelines.
+        taken: By client id, the names of pipelines that it has already.
     """
-    rng = stream(config.seed, "pipelines")
+    rng = stream(config.seed, config.runs.batch, "pipelines")
     settings = config.pipelines
-    total = settings.total
-    owners = _owners(rng, total, clients)
+    total = len(owners)
     kinds = dealt(
         rng,
         total,
@@ -114,31 +123,24 @@ def make_pipelines(config: GenerateConfig, clients: list[Client]) -> list[Pipeli
     )
     environments = dealt(rng, total, settings.environments)
     actives = flags(rng, total, settings.active_share)
-    lates = flags(rng, total, settings.late_share)
     described = flags(rng, total, settings.described_share)
     with_external_id = flags(rng, total, settings.external_id_share)
-    can_be_new = [index for index in range(total) if owners[index].is_active and actives[index]]
-    if settings.new > len(can_be_new):
-        raise ChmError(
-            f"pipelines.new: {settings.new} asked for, and only {len(can_be_new)} pipelines "
-            "are active and of an active client"
-        )
-    new = set(rng.sample(can_be_new, settings.new))
+    births = dealt_births(rng, config, [owners[i].is_active and actives[i] for i in range(total)])
     vendors = vendor_names(config.seed, 6)
+    slugs = {client.id: {slug(name) for name in taken.get(client.id, ())} for client in owners}
 
     pipelines = []
-    taken: dict[str, set[str]] = {client.id: set() for client in clients}
     for index, (owner, (platform, pipeline_type)) in enumerate(zip(owners, kinds, strict=True)):
         group = load_contract().enums["platforms"].rows[platform]["platform_group"]
         vendor = rng.choice(vendors) if group == _VENDOR_GROUP else None
-        name = pipeline_name(rng, pipeline_type, vendor, taken[owner.id])
-        taken[owner.id].add(slug(name))
-        created_at = _created_at(rng, config, owner, is_late=lates[index], is_new=index in new)
+        name = pipeline_name(rng, pipeline_type, vendor, slugs[owner.id])
+        slugs[owner.id].add(slug(name))
+        created_at = _created_at(rng, config, owner, births[index])
         key = f"{slug(owner.name)}-{slug(name)}"
         environment = environments[index]
         pipelines.append(
             Pipeline(
-                id=make_id(config.seed, "pipelines", index + 1),
+                id=make_id(config, "pipelines", index + 1),
                 client=owner,
                 key=key,
                 name=name,
@@ -163,30 +165,29 @@ def make_pipelines(config: GenerateConfig, clients: list[Client]) -> list[Pipeli
     return pipelines
 
 
+def dealt_births(rng: Random, config: GenerateConfig, can_be_new: list[bool]) -> list[str]:
+    """Return for each pipeline when it was created: "before" the range, "late" in it or "new"."""
+    total = len(can_be_new)
+    free = [index for index in range(total) if can_be_new[index]]
+    new = set(rng.sample(free, min(len(free), nearest(total, config.pipelines.new_share))))
+    others = [index for index in range(total) if index not in new]
+    wanted = min(len(others), nearest(total, config.pipelines.late_share))
+    late = set(rng.sample(others, wanted))
+    return ["new" if i in new else "late" if i in late else "before" for i in range(total)]
+
+
 def is_new(config: GenerateConfig, pipeline: Pipeline) -> bool:
     """Whether a pipeline was created too late to have run inside the range."""
     return pipeline.created_at >= config.range.end - NEW_PIPELINE_AGE
 
 
-def _owners(rng: Random, total: int, clients: list[Client]) -> list[Client]:
-    """Give each client a pipeline as long as there are enough, the others by size."""
-    sure = clients[:total]
-    sizes = {client: rng.choice((1, 2, 3, 6)) for client in clients}
-    more = apportion(total - len(sure), sizes)
-    return [
-        client for client in clients for _ in range(more[client] + (1 if client in sure else 0))
-    ]
-
-
-def _created_at(
-    rng: Random, config: GenerateConfig, owner: Client, *, is_late: bool, is_new: bool
-) -> datetime:
+def _created_at(rng: Random, config: GenerateConfig, owner: Client, birth: str) -> datetime:
     start, end = config.range.start, config.range.end
-    if is_new:
+    if birth == "new":
         return between(rng, end - NEW_PIPELINE_AGE, _last(config))
-    if is_late:
+    if birth == "late":
         return between(rng, start, start + (end - start) * 2 // 5)
-    return between(rng, owner.created_at, start - DAY)
+    return between(rng, owner.created_at, max(owner.created_at, start - DAY))
 
 
 def _switched_off_at(rng: Random, config: GenerateConfig) -> datetime:

@@ -1,6 +1,7 @@
 """Names of clients, vendors and pipelines."""
 
 import re
+from collections.abc import Collection
 from random import Random
 
 from faker import Faker
@@ -34,8 +35,8 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def company_names(seed: int, count: int) -> list[str]:
-    """Return distinct company names, also distinct as slugs."""
+def company_names(seed: str, count: int, taken: Collection[str] = ()) -> list[str]:
+    """Return distinct company names, also distinct as slugs, and from those `taken`."""
     faker = Faker("en_US")
     faker.seed_instance(seed)
     names: dict[str, str] = {}
@@ -43,10 +44,11 @@ def company_names(seed: int, count: int) -> list[str]:
         name = faker.company()
         key = slug(name)
         # A long list runs out of fresh companies; a number then tells them apart.
-        if key in names:
+        if key in names or key in taken:
             name = f"{name} {len(names) + 1}"
             key = slug(name)
-        names.setdefault(key, name)
+        if key not in taken:
+            names.setdefault(key, name)
     return list(names.values())
 
 

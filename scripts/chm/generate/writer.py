@@ -1,196 +1,152 @@
-"""Write a data set as files: aside first, then switched into place as a whole."""
+"""Write a data set into a folder: aside first, then switched into place as a whole."""
 
-import csv
-import hashlib
-import io
-import json
+import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from chm.contract import load_contract
 from chm.errors import ChmError
 from chm.generate.dataset import DataSet
-from chm.generate.runs import iso
+from chm.generate.files import FOLDERS, fingerprint, run_shards, write_others
+from chm.generate.journal import Journal, WrittenFile, open_journal, remove_journal
+from chm.generate.run_formats import CsvFormat, ParquetFormat
+from chm.generate.shards import write_csv, write_parquet
 
-# Raised with every change that alters the bytes of a data set.
-GENERATOR_VERSION = 1
-
-_FOLDERS = ("base", "batches", "context")
-_REGISTRY_COLUMNS = (
-    "entity_type",
-    "entity_id",
-    "entity_name",
-    "parent_entity_id",
-    "parent_entity_name",
-    "platform",
-    "pipeline_type",
-    "environment",
-    "is_active",
-    "created_at",
-)
+FORMATS = ("csv", "parquet")
+# A Parquet file is written by one worker: several files let all of them work.
+DEFAULT_SHARD_ROWS = {"csv": None, "parquet": 1_000_000}
+_LOCK = "lock"
 
 
-@dataclass(frozen=True)
-class WrittenFile:
-    """A file of a data set: its path inside it, rows (None if not a table), size and SHA-256."""
-
-    path: str
-    rows: int | None
-    bytes: int
-    sha256: str
+def work_folder(out: Path) -> Path:
+    """Return the folder beside `out` that holds a data set while it is being written."""
+    return out.parent / f".{out.name}.generating"
 
 
-def write(data: DataSet, out: Path, *, force: bool = False) -> list[WrittenFile]:
-    """Write a data set into the folder `out` and return its files.
-
-    Everything is written beside `out` and renamed at the end: an interrupted call leaves
-    `out` as it was.
-
-    Args:
-        data: The data set.
-        out: The folder; it may be missing or empty.
-        force: Replace a data set that is there, with every file of it.
+def refuse_unfit(out: Path, *, force: bool) -> None:
+    """Refuse a folder that can't take a new data set.
 
     Raises:
-        ChmError: `out` is in use, holds something other than a data set, or can't be written.
+        ChmError: `out` is in use, or holds something other than a data set.
     """
-    out = out.resolve()
-    try:
-        _refuse_unfit(out, force=force)
-        with _switched_into(out) as folder:
-            return _write_files(data, folder)
-    except OSError as error:
-        raise ChmError(f"{out} can't be written: {error.strerror or error}") from error
-
-
-def _refuse_unfit(out: Path, *, force: bool) -> None:
     if out.exists() and not out.is_dir():
         raise ChmError(f"{out} is a file: --out takes a folder")
     if Path.cwd().is_relative_to(out):
         raise ChmError(f"{out} holds the working directory: --out takes a folder of its own")
     content = sorted(item.name for item in out.iterdir()) if out.is_dir() else []
-    foreign = [name for name in content if name not in _FOLDERS]
+    foreign = [name for name in content if name not in FOLDERS]
     if foreign:
         raise ChmError(f"{out} holds {foreign[0]}, which is no part of a data set: not replaced")
     if content and not force:
         raise ChmError(f"{out} already holds {', '.join(content)}: --force replaces it")
 
 
-@contextmanager
-def _switched_into(out: Path) -> Iterator[Path]:
-    """Give a folder to write to; it takes the place of `out` if all goes well."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.parent / f".{out.name}.{os.getpid()}.new"
-    former = out.parent / f".{out.name}.{os.getpid()}.old"
+def write_data_set(
+    data: DataSet,
+    out: Path,
+    *,
+    file_format: str = "csv",
+    shard_rows: int | None = None,
+    workers: int = 1,
+    earlier: Path | None = None,
+    on_rows: Callable[[int], None] = lambda _: None,
+    on_journal: Callable[[Journal], None] = lambda _: None,
+) -> list[WrittenFile]:
+    """Write a data set, or a further batch of one, and return its new files.
+
+    Everything is written beside `out` and renamed at the end. An interrupted call leaves
+    `out` as it was, and the same call goes on from where it was, ending in the same bytes.
+
+    Args:
+        data: The data set.
+        out: The folder; what it holds is replaced.
+        file_format: Of the runs: csv or parquet.
+        shard_rows: Runs in a file; None is one file of CSV, or 1,000,000 of Parquet.
+        workers: The number of threads; it does not change the bytes.
+        earlier: The data set that this batch belongs to; it must be `out`.
+        on_rows: Told of written rows, and first of those that an earlier call wrote.
+        on_journal: Given the journal, which knows what is finished.
+
+    Raises:
+        ChmError: the folder can't be written, or another process writes it.
+    """
+    out = out.resolve()
+    history = data.history
+    shards = run_shards(data.config, file_format, shard_rows or DEFAULT_SHARD_ROWS[file_format])
     try:
-        aside.mkdir()
-        yield aside
+        with _work_on(out, fingerprint(data, shards)) as journal:
+            on_journal(journal)
+            on_rows(_rows_done(journal))
+            if file_format == "csv":
+                lines = CsvFormat(data.config, history)
+                write_csv(lines, history.blocks, shards, workers, journal, on_rows)
+            else:
+                tables = ParquetFormat(data.config, history)
+                write_parquet(tables, history.blocks, shards, workers, journal, on_rows)
+            runs = sorted(journal.progress.files, key=lambda file: file.path)
+            files = write_others(data, journal.folder, runs, earlier)
+            if earlier is not None:
+                _link_earlier(earlier, journal.folder)
+            _switch(journal.folder, out)
+            return files
+    except OSError as error:
+        raise ChmError(f"{out} can't be written: {error.strerror or error}") from error
+
+
+def _rows_done(journal: Journal) -> int:
+    progress = journal.progress
+    return sum(file.rows or 0 for file in progress.files) + (
+        progress.part.rows if progress.part else 0
+    )
+
+
+@contextmanager
+def _work_on(out: Path, told: str) -> Iterator[Journal]:
+    """Give the journal of the folder beside `out`: begun by the same command, or new."""
+    folder = work_folder(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    with (folder / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ChmError(f"another process is writing {out}") from None
+        journal = open_journal(folder, told)
+        if journal is None:
+            for item in folder.iterdir():
+                if item.is_dir():
+                    shutil.rmtree(item)
+                elif item.name != _LOCK:
+                    item.unlink()
+            journal = Journal(folder, told)
+        for name in FOLDERS:
+            (folder / name).mkdir(exist_ok=True)
+        yield journal
+
+
+def _link_earlier(earlier: Path, folder: Path) -> None:
+    """Take over the files of the data set that are not new: the very same ones."""
+    for file in sorted(earlier.rglob("*")):
+        place = folder / file.relative_to(earlier)
+        if file.is_dir():
+            place.mkdir(exist_ok=True)
+        elif not place.exists():
+            os.link(file, place)
+
+
+def _switch(folder: Path, out: Path) -> None:
+    """Put a complete folder in the place of `out`."""
+    remove_journal(folder)
+    (folder / _LOCK).unlink()
+    former = out.parent / f".{out.name}.former"
+    shutil.rmtree(former, ignore_errors=True)
+    try:
         if out.exists():
             out.rename(former)
-        aside.rename(out)
+        folder.rename(out)
     finally:
         if former.exists() and not out.exists():
             former.rename(out)
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(former, ignore_errors=True)
-
-
-def _write_files(data: DataSet, folder: Path) -> list[WrittenFile]:
-    for name in _FOLDERS:
-        (folder / name).mkdir()
-    files = [
-        _write_table(folder, f"base/{table}.csv", load_contract().tables[table].column_names, rows)
-        for table, rows in (
-            ("clients", data.clients),
-            ("pipelines", data.pipelines),
-            ("alert_rules", data.alert_rules),
-        )
-    ]
-    last_day = data.config.range.end - timedelta(seconds=1)
-    batch = f"batches/runs_{last_day:%Y%m%d}_batch{data.config.runs.batch:02}.csv"
-    files.append(
-        _write_table(folder, batch, load_contract().tables["runs"].column_names, data.runs)
-    )
-    files.append(_write_rows(folder, "context/id_registry.csv", _REGISTRY_COLUMNS, _registry(data)))
-    truth = json.dumps(data.truth, indent=2, ensure_ascii=False) + "\n"
-    files.append(_write_text(folder, "context/planted_truth.json", truth, rows=None))
-    manifest = yaml.safe_dump(_manifest(data, files), sort_keys=False, allow_unicode=True)
-    files.append(_write_text(folder, "context/generation_manifest.yaml", manifest, rows=None))
-    return files
-
-
-def _registry(data: DataSet) -> list[tuple[object, ...]]:
-    clients: list[tuple[object, ...]] = [
-        ("client", item.id, item.name, *[None] * 5, item.is_active, item.created_at)
-        for item in data.clients
-    ]
-    pipelines: list[tuple[object, ...]] = [
-        (
-            "pipeline",
-            item.id,
-            item.name,
-            item.client.id,
-            item.client.name,
-            item.platform,
-            item.pipeline_type,
-            item.environment,
-            item.is_active,
-            item.created_at,
-        )
-        for item in data.pipelines
-    ]
-    return clients + pipelines
-
-
-def _manifest(data: DataSet, files: list[WrittenFile]) -> dict[str, Any]:
-    return {
-        "generator_version": GENERATOR_VERSION,
-        "seed": data.config.seed,
-        "configuration": data.config.model_dump(mode="json"),
-        "files": {
-            file.path: ({} if file.rows is None else {"rows": file.rows})
-            | {"bytes": file.bytes, "sha256": file.sha256}
-            for file in files
-        },
-    }
-
-
-def _write_table(
-    folder: Path, path: str, columns: tuple[str, ...], rows: Iterable[object]
-) -> WrittenFile:
-    values = [tuple(getattr(row, column) for column in columns) for row in rows]
-    return _write_rows(folder, path, columns, values)
-
-
-def _write_rows(
-    folder: Path, path: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]
-) -> WrittenFile:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_field(value) for value in row] for row in rows)
-    return _write_text(folder, path, text.getvalue(), rows=len(rows))
-
-
-def _field(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        return iso(value)
-    return str(value)
-
-
-def _write_text(folder: Path, path: str, text: str, *, rows: int | None) -> WrittenFile:
-    content = text.encode()
-    (folder / path).write_bytes(content)
-    return WrittenFile(path, rows, len(content), hashlib.sha256(content).hexdigest())
+    shutil.rmtree(former, ignore_errors=True)

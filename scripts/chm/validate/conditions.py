@@ -34,6 +34,29 @@ class Condition:
     message: str
 
 
+@dataclass(frozen=True)
+class RunStatuses:
+    """The statuses of runs, by what a run with one of them must carry."""
+
+    failed: frozenset[str]
+    succeeded: frozenset[str]
+    finished: frozenset[str]
+    unfinished: frozenset[str]
+
+
+def run_statuses(contract: Contract) -> RunStatuses:
+    """Group the statuses by what the enum says of them."""
+    statuses = contract.enums["run_statuses"]
+    failed = frozenset(statuses.flagged("is_failure"))
+    finished = frozenset(statuses.flagged("is_terminal"))
+    return RunStatuses(
+        failed=failed,
+        succeeded=frozenset(statuses.flagged("is_decided")) - failed,
+        finished=finished,
+        unfinished=frozenset(statuses.values) - finished,
+    )
+
+
 def row_conditions(contract: Contract, table: Table) -> list[Condition]:
     """Return every condition for the rows of a table.
 
@@ -121,22 +144,14 @@ def _order(rule: str, later: str, earlier: str) -> Condition:
 
 
 def _runs(contract: Contract) -> Iterator[Condition]:
-    statuses = contract.enums["run_statuses"]
-    failures = set(statuses.flagged("is_failure"))
-    yield from (
-        _presence("R14", column, failures, carried=True)
-        for column in ("error_message", "status_reason")
-    )
-    successes = set(statuses.flagged("is_decided")) - failures
-    yield from (
-        _presence("R14", column, successes, carried=False)
-        for column in ("error_message", "status_reason")
-    )
-    finished = set(statuses.flagged("is_terminal"))
-    unfinished = set(statuses.values) - finished
+    statuses = run_statuses(contract)
+    for column in ("error_message", "status_reason"):
+        yield _presence("R14", column, statuses.failed, carried=True)
+    for column in ("error_message", "status_reason"):
+        yield _presence("R14", column, statuses.succeeded, carried=False)
     for column in ("finished_at", "duration_seconds"):
-        yield _presence("R15", column, finished, carried=True)
-        yield _presence("R15", column, unfinished, carried=False)
+        yield _presence("R15", column, statuses.finished, carried=True)
+        yield _presence("R15", column, statuses.unfinished, carried=False)
     yield Condition(
         "W01",
         "duration_seconds",
@@ -148,7 +163,7 @@ def _runs(contract: Contract) -> Iterator[Condition]:
     yield _order("W03", "ingested_at", "started_at")
 
 
-def _presence(rule: str, column: str, statuses: set[str], *, carried: bool) -> Condition:
+def _presence(rule: str, column: str, statuses: frozenset[str], *, carried: bool) -> Condition:
     """A run in one of the statuses must carry the column, or must not."""
     listed = ", ".join(literal(status) for status in sorted(statuses))
     text = text_of(column)

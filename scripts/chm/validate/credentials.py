@@ -6,6 +6,7 @@ import re
 VALUE_LENGTH = 200
 
 # One pattern for DuckDB (RE2) and for Python, so no look-around and no back-references.
+# What each alternative contains is known to chm.validate.hints too.
 # A bearer token is told from prose ("bearer authentication failed") by its header, its length
 # or a digit or inner punctuation.
 CREDENTIAL = (

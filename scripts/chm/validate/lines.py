@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from chm.validate.reader import DataFile
+from chm.validate.files import DataFile
 
 _CHUNK_BYTES = 1 << 22
 # Fields that are complete, then the start of a quoted one that goes on in the next line.

@@ -11,9 +11,10 @@ import duckdb
 from chm.contract import Table, load_contract
 from chm.validate.conditions import row_conditions
 from chm.validate.credentials import presentable
+from chm.validate.files import DataFile, DataSetFiles, source_table
 from chm.validate.keys import Query, table_queries
 from chm.validate.lines import record_lines
-from chm.validate.reader import DataFile, DataSetFiles, open_data_set, source_table
+from chm.validate.reader import open_data_set
 from chm.validate.report import RULES, FileSummary, Report, Violation
 from chm.validate.sql import checked_table, checked_view, text_of
 
@@ -31,26 +32,39 @@ class _Finding:
     earlier_row: int | None
 
 
+# Below this size of its batches a data set is checked sooner than the compiled scan is loaded.
+SIFT_FROM_BYTES = 64 << 20
+# For the tables and the sorting of what is checked row by row; the rest goes to the disk.
+_MEMORY_LIMIT = "2GB"
+
+
 def validate(
-    folder: Path, limit: int = 20, on_step: Callable[[str], None] = lambda _: None
+    folder: Path,
+    limit: int = 20,
+    on_step: Callable[[str], None] = lambda _: None,
+    sift_from_bytes: int | None = SIFT_FROM_BYTES,
 ) -> Report:
     """Check the data set in `folder` against all rules of the contract.
 
     Args:
-        folder: holds base/{clients,pipelines,alert_rules}.csv and batches/runs_*.csv.
+        folder: holds base/{clients,pipelines,alert_rules}.csv and batches/runs_*.{csv,parquet}.
         limit: how many violations of each rule the report shows; it counts all.
         on_step: told what is being done, for a progress display.
+        sift_from_bytes: from this size of the batches on, a compiled scan leaves only the rows
+            that it can't prove clean to be checked rule by rule. None checks all of them so;
+            the report is the same.
 
     Raises:
         ChmError: the folder or a file can't be read.
     """
     with (
         tempfile.TemporaryDirectory() as spill,
-        duckdb.connect(config={"temp_directory": spill}) as connection,
+        duckdb.connect(
+            config={"temp_directory": spill, "memory_limit": _MEMORY_LIMIT}
+        ) as connection,
     ):
-        return check_data_set(
-            connection, open_data_set(connection, folder, limit, on_step), limit, on_step
-        )
+        data_set = open_data_set(connection, folder, limit, on_step, sift_from_bytes)
+        return check_data_set(connection, data_set, limit, on_step)
 
 
 def check_data_set(
@@ -80,7 +94,10 @@ def check_data_set(
     on_step("locating violations")
     return Report(
         data_set=data_set.folder,
-        files=tuple(FileSummary(file.path.name, file.table, file.rows) for file in data_set.files),
+        files=tuple(
+            FileSummary(file.path.name, file.table, file.rows + file.proved)
+            for file in data_set.files
+        ),
         counts=dict(counts),
         violations=(*data_set.faults, *_violations(data_set.files, _capped(findings, limit))),
         limit=limit,
