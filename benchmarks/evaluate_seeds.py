@@ -22,7 +22,7 @@ from rich.progress import track
 
 PROJECT = Path(__file__).resolve().parents[1]
 CHM = Path(sys.executable).with_name("chm")
-WINDOW_SCORES = ("precision", "recall", "mean_iou")
+WINDOW_SCORES = ("precision", "recall", "detectable_recall", "mean_iou")
 RANKING_SCORES = ("precision_at_k", "ndcg_at_k", "ndcg")
 FAULT_SCORES = ("precision", "recall")
 

@@ -220,6 +220,7 @@ class TestWindows:
         score = evaluate(planted, found).windows[2]
         assert (score.scope, score.planted, score.invisible) == ("pipeline", 2, 1)
         assert (score.found, score.matched) == (3, 2)
+        assert (score.detectable, score.detectable_recall) == (2, 1)
         assert score.precision == pytest.approx(2 / 3)
         assert score.recall == 1
         # 2 of 4 days and 3 of 3.
@@ -246,6 +247,9 @@ class TestWindows:
         assert scores["client"].precision is None
         assert scores["pipeline"].planted == len(keys)
         assert scores["pipeline"].recall == 0
+        # Each failed once.
+        assert (scores["pipeline"].detectable, scores["pipeline"].detectable_recall) == (0, None)
+        assert scores["platform"].detectable == 1
         assert scores["pipeline"].precision is None
         assert scores["pipeline"].mean_iou is None
 
@@ -391,7 +395,7 @@ class TestCommand:
         lines = invoke(folder, make_marts("a")).splitlines()
         assert lines[0] == "the marts as of 2026-01-31 00:00:00 UTC"
         (client,) = [line.split() for line in lines if line.startswith("client")]
-        assert client == ["client", "none", "planted", "0", "0", "-", "-", "-"]
+        assert client == ["client", "none", "planted", "0", "0", "0", "-", "-", "-", "-"]
         assert "Flaky pipelines: k = none planted, 0 ranked" in [line.strip() for line in lines]
         assert "not covered: slow (1): no mart compares a pipeline's durations" in "\n".join(lines)
 

@@ -97,10 +97,11 @@ def test_by_chance_hardly_anything_is_found(failure_rate: float, sticky: float) 
 
 
 def test_an_outage_of_two_pipelines_is_no_platforms() -> None:
-    outage = Interval(10 * DAY, 12 * DAY)
-    outages = {"p00": [outage], "p10": [outage]}
+    # The only two of their platform, down and up again a dozen times: much evidence.
+    windows = [Interval(10 * DAY + n * 2 * HOUR, 10 * DAY + (n * 2 + 1) * HOUR) for n in range(12)]
+    outages = {"p01": windows, "p11": windows}
     assert len(outages) < MIN_PIPELINES
-    assert Fleet(1, outages=outages).detect() == []
+    assert Fleet(1, clients=2, outages=outages).detect_near(10 * DAY) == []
 
 
 def test_pipelines_that_break_for_good_on_different_days_are_no_outage() -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import yaml
 
-from chm.chat.registry import ENTITY_TYPES, REGISTRY_PATH, Registry, extended, read_rows
+from chm.chat.registry import ENTITY_TYPES, Registry, extended, read_rows
 from chm.chat.staging import Staged, write_aside
 from chm.chat.tables import ChatTable
-from chm.errors import ChmError
+from chm.generate.append import next_batch
+from chm.generate.dataset import REGISTRY
 from chm.validate.records import read_records
 
-_BATCH = re.compile(r"runs_.*batch(\d+)(?:_\d+)?\.csv")
 _BATCH_MANIFEST = re.compile(r"generation_manifest_(batch\d+)(?:_.*)?\.yaml")
 # An event is placed in time as the marts place it: by the first of these that is set.
 _EVENT_COLUMNS = ("finished_at", "started_at", "created_at")
@@ -31,36 +31,24 @@ class FiledFile:
 
 
 def file_tables(stage: Path, staged: Staged, registry: Registry) -> list[FiledFile]:
-    """Give the batches their names, extend the registry, write the manifest.
-
-    Raises:
-        ChmError: there are too many batches for a number of two digits.
-    """
+    """Give the batches their names, extend the registry, write the manifest."""
     paths = list(staged.base_files)
-    number = next_batch_number(stage)
+    number = next_batch(stage)
     last = None
     for offset, (name, table) in enumerate(staged.batches):
         last = number + offset
-        if last > 99:
-            raise ChmError("the data set has 99 batches: its file names hold no more")
         filed = f"runs_{_newest_day(table)}_batch{last:02}.csv"
         (stage / "batches" / name).rename(stage / "batches" / filed)
         paths.append(f"batches/{filed}")
     rows = {table: read_rows(stage / "base" / f"{table}.csv") for table in ENTITY_TYPES}
     content = extended(registry, rows)
     if content != registry.content:
-        write_aside(stage / REGISTRY_PATH, content)
-        paths.append(REGISTRY_PATH.as_posix())
+        write_aside(stage / REGISTRY, content)
+        paths.append(REGISTRY)
     files = [_filed(stage, path) for path in paths]
     manifest = stage / "context" / _manifest_name(stage / "context", last)
     write_aside(manifest, _manifest(files))
     return files
-
-
-def next_batch_number(folder: Path) -> int:
-    """Return the number after the greatest of the batches, of whatever day."""
-    found = (_BATCH.fullmatch(path.name) for path in (folder / "batches").glob("runs_*.csv"))
-    return max((int(match[1]) for match in found if match), default=0) + 1
 
 
 def _newest_day(table: ChatTable) -> str:

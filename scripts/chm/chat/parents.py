@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from chm.chat.registry import ENTITY_TYPES, REGISTRY_PATH, Registry, read_registry, read_rows
+from chm.chat.registry import ENTITY_TYPES, Registry, read_registry, read_rows
 from chm.chat.staging import Origin
 from chm.errors import ChmError
+from chm.generate.dataset import REGISTRY
 from chm.validate import Violation
 from chm.validate.credentials import presentable
 
@@ -41,7 +42,7 @@ def read_known_ids(stage: Path, into: Path) -> KnownIds:
             if entity is not None and entity["entity_name"] != row["name"]:
                 raise ChmError(
                     f"{into / 'base' / path.name}: {row['id']} is called '{row['name']}', "
-                    f"in {REGISTRY_PATH} '{entity['entity_name']}': names there are frozen"
+                    f"in {REGISTRY} '{entity['entity_name']}': names there are frozen"
                 )
     frozen = base if registry.content is None else registry.entities
     return KnownIds(registry, {table: set(frozen[table]) for table in ENTITY_TYPES}, base)
@@ -62,7 +63,7 @@ def against_registry(known: KnownIds, origins: Iterable[Origin]) -> list[Violati
         table = origin.table.table
         own = known.frozen.get(table.name, set()) - known.base.get(table.name, set())
         if _field(origin, "id") in own:
-            message = f"is the frozen id of another {ENTITY_TYPES[table.name]} in {REGISTRY_PATH}"
+            message = f"is the frozen id of another {ENTITY_TYPES[table.name]} in {REGISTRY}"
             found.append(_violation(origin, "id", "R03", message))
         for column in table.columns:
             parent = column.references
@@ -70,7 +71,7 @@ def against_registry(known: KnownIds, origins: Iterable[Origin]) -> list[Violati
                 continue
             unregistered = known.base[parent] - known.frozen[parent] - new[parent]
             if _field(origin, column.name) in unregistered:
-                message = f"is not an id of {parent} in {REGISTRY_PATH}"
+                message = f"is not an id of {parent} in {REGISTRY}"
                 found.append(_violation(origin, column.name, "R05", message))
     return found
 

@@ -9,10 +9,10 @@ from datetime import date
 from pathlib import Path
 from string import Template
 
-from chm.chat.filing import next_batch_number
 from chm.chat.registry import ENTITY_TYPES, read_registry, read_rows
 from chm.contract import Column, Contract, EnumList, Table, load_contract
 from chm.errors import ChmError
+from chm.generate.append import next_batch
 from chm.project import project_dir
 from chm.validate import RULES
 
@@ -124,7 +124,7 @@ def _ranges(types: EnumList) -> str:
 
 
 def _order_values(order: Order, folder: Path | None) -> dict[str, str]:
-    batch = order.batch or (next_batch_number(folder) if folder else 1)
+    batch = order.batch or (next_batch(folder) if folder else 1)
     return {
         "clients": str(order.clients),
         "pipelines": str(order.pipelines),
@@ -142,7 +142,7 @@ def _known(folder: Path) -> dict[str, list[Mapping[str, str]]]:
     registry = read_registry(folder)
     if registry.content is not None:
         return {table: list(rows.values()) for table, rows in registry.entities.items()}
-    known = {}
+    known: dict[str, list[Mapping[str, str]]] = {}
     for table in ENTITY_TYPES:
         path = folder / "base" / f"{table}.csv"
         known[table] = [

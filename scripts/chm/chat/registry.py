@@ -7,21 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chm.errors import ChmError
+from chm.generate.dataset import REGISTRY, REGISTRY_COLUMNS
 from chm.validate.records import read_records
 
-REGISTRY_PATH = Path("context/id_registry.csv")
-REGISTRY_COLUMNS = (
-    "entity_type",
-    "entity_id",
-    "entity_name",
-    "parent_entity_id",
-    "parent_entity_name",
-    "platform",
-    "pipeline_type",
-    "environment",
-    "is_active",
-    "created_at",
-)
 # The tables whose ids other tables refer to, and what the registry calls their rows.
 ENTITY_TYPES = {"clients": "client", "pipelines": "pipeline"}
 
@@ -45,7 +33,7 @@ def read_registry(folder: Path) -> Registry:
     Raises:
         ChmError: the file can't be read or is no registry.
     """
-    path = folder / REGISTRY_PATH
+    path = folder / REGISTRY
     entities: dict[str, dict[str, Row]] = {table: {} for table in ENTITY_TYPES}
     if not path.exists():
         return Registry(None, entities)

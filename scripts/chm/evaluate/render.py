@@ -25,15 +25,27 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     _print(
         console,
         "Windows of failure",
-        ("scope", "planted", "found", "matched", "precision", "recall", "mean IoU"),
+        (
+            "scope",
+            "planted",
+            "unseen",
+            "clear",
+            "found",
+            "precision",
+            "recall",
+            "clear",
+            "mean IoU",
+        ),
         [
             (
                 row.scope,
-                _count(row.planted) + (f" (+ {row.invisible} unseen)" if row.invisible else ""),
+                _count(row.planted),
+                str(row.invisible),
+                str(row.detectable),
                 str(row.found),
-                str(row.matched),
                 _percent(row.precision),
                 _percent(row.recall),
+                _percent(row.detectable_recall),
                 _number(row.mean_iou),
             )
             for row in evaluation.windows

@@ -15,16 +15,20 @@ class WindowScore:
     """Found windows against planted ones, matched one to one by overlap.
 
     `invisible` windows are planted but no run failed in them: no mart can show them, and
-    they are not among the `planted`. `mean_iou` is over the matched pairs.
+    they are not among the `planted`. In `detectable` ones enough failed for the rule that
+    finds windows: three pipelines of a platform or client, two runs of a pipeline. Fewer
+    look like a smaller outage, or like none. `mean_iou` is over the matched pairs.
     """
 
     scope: str
     planted: int
     invisible: int
+    detectable: int
     found: int
     matched: int
     precision: float | None
     recall: float | None
+    detectable_recall: float | None
     mean_iou: float | None
 
 

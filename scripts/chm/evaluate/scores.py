@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chm.evaluate.detect import Scope, detect, scopes
+from chm.evaluate.detect import MIN_PIPELINES, Scope, detect, scopes
 from chm.evaluate.intervals import Interval, match, merge
 from chm.evaluate.marts import FlakyRank, Marts
 from chm.evaluate.ranking import ndcg, precision_at
@@ -63,23 +63,27 @@ def evaluate(truth: Truth, marts: Marts) -> Evaluation:
 def incident_windows(truth: Truth, marts: Marts) -> list[WindowScore]:
     """Return the scores of platform-wide and of client-wide windows."""
     runs = marts.runs
-    failed_at = {
-        key: np.sort(runs.started_at[mask[runs.pipeline] & runs.is_failure])
-        for key, mask in scopes(marts.pipelines).items()
-    }
+    members = scopes(marts.pipelines)
     planted: dict[tuple[Scope, str], list[Interval]] = defaultdict(list)
     found: dict[tuple[Scope, str], list[Interval]] = defaultdict(list)
     for incident in truth.incidents:
         planted[incident.scope, incident.entity].append(incident.window)
     for window in detect(marts.pipelines, runs):
         found[window.scope, window.entity].append(window.window)
+
+    def failing_pipelines(key: tuple[Scope, str], window: Interval) -> int:
+        inside = (runs.started_at >= window.start) & (runs.started_at < window.end)
+        failed = runs.pipeline[inside & runs.is_failure]
+        return len(np.unique(failed[members[key][failed]])) if key in members else 0
+
     wide: tuple[Scope, ...] = ("platform", "client")
     return [
         score_windows(
             scope,
             {key: windows for key, windows in planted.items() if key[0] == scope},
             {key: windows for key, windows in found.items() if key[0] == scope},
-            failed_at,
+            failing_pipelines,
+            MIN_PIPELINES,
             marts.as_of.timestamp(),
         )
         for scope in wide
@@ -106,40 +110,52 @@ def outage_windows(truth: Truth, marts: Marts) -> WindowScore:
         if spell.failed_runs >= OUTAGE_FAILED_RUNS:
             end = spell.closed_at or marts.as_of
             found[spell.pipeline_id].append(Interval(spell.started_at.timestamp(), end.timestamp()))
-    return score_windows("pipeline", planted, found, _failed_at(marts), as_of)
+    failed_at = _failed_at(marts)
+
+    def failed_runs(key: str, window: Interval) -> int:
+        starts = failed_at.get(key, np.empty(0, dtype=np.int64))
+        return int(np.diff(np.searchsorted(starts, [window.start, window.end]))[0])
+
+    return score_windows("pipeline", planted, found, failed_runs, OUTAGE_FAILED_RUNS, as_of)
 
 
 def score_windows(
     scope: str,
     planted: Mapping[Key, Sequence[Interval]],
     found: Mapping[Key, Sequence[Interval]],
-    failed_at: Mapping[Key, NDArray[np.int64]],
+    failures: Callable[[Key, Interval], int],
+    needed: int,
     as_of: float,
 ) -> WindowScore:
     """Score the found windows of each platform, client or pipeline against its planted ones.
 
-    Windows of one key that overlap count as one. `failed_at` holds the sorted starts of the
-    key's failed runs.
+    Windows of one key that overlap count as one. `failures` counts what failed of a key in a
+    window, and a window is detectable from `needed` on.
     """
-    visible = 0
-    invisible = 0
+    visible = invisible = detectable = detectable_matched = 0
     overlaps: list[float] = []
     for key, windows in planted.items():
         merged = merge(Interval(w.start, min(w.end, as_of)) for w in windows)
-        starts = failed_at.get(key, np.empty(0, dtype=np.int64))
-        seen = [w for w in merged if np.diff(np.searchsorted(starts, [w.start, w.end]))[0]]
+        counts = [failures(key, window) for window in merged]
+        seen = [window for window, count in zip(merged, counts, strict=True) if count]
+        clear = [window for window, count in zip(merged, counts, strict=True) if count >= needed]
+        found_here = merge(found.get(key, ()))
         visible += len(seen)
         invisible += len(merged) - len(seen)
-        overlaps += match(seen, merge(found.get(key, ())))
+        overlaps += match(seen, found_here)
+        detectable += len(clear)
+        detectable_matched += len(match(clear, found_here))
     count = sum(len(merge(windows)) for windows in found.values())
     return WindowScore(
         scope=scope,
         planted=visible,
         invisible=invisible,
+        detectable=detectable,
         found=count,
         matched=len(overlaps),
         precision=_share(len(overlaps), count) if visible else None,
         recall=_share(len(overlaps), visible),
+        detectable_recall=_share(detectable_matched, detectable),
         mean_iou=fmean(overlaps) if overlaps else None,
     )
 

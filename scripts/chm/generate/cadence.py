@@ -16,6 +16,7 @@ from chm.generate.slots import slot_counts
 
 # The rung of a pipeline without a schedule; cadences follow from the slowest on.
 _UNSCHEDULED = 0
+_RUNG_COLUMNS = ("weekdays", "open_minute", "close_minute", "cadence_minutes", "duration")
 
 
 class Cadences:
@@ -29,11 +30,18 @@ class Cadences:
         rhythms: Sequence[Rhythm],
     ) -> None:
         self._config = config
-        self._plan = plan
         self._pipelines = pipelines
         self._rhythms = rhythms
         self._ladder = [0, *sorted(config.schedule.cadences_minutes, reverse=True)]
-        self._heads, self._offsets = _lines(rhythms)
+        self._heads, offsets = _lines(rhythms)
+        rows = plan.pipelines.copy()
+        rows["zone"] = plan.pipelines["zone"][self._heads]
+        rows["offset_seconds"] = 60 * offsets
+        rows["upstream"] = [
+            NONE if rhythm.upstream is None else rhythm.upstream for rhythm in rhythms
+        ]
+        self._plan = plan._replace(pipelines=rows)
+        self._schedules = np.stack([self._schedules_on(rung) for rung in range(len(self._ladder))])
         self._slots = np.stack([self._slots_on(rung) for rung in range(len(self._ladder))], axis=1)
         # The line of pipelines that wait for one another moves as one.
         self._by_line = np.zeros_like(self._slots)
@@ -89,21 +97,29 @@ class Cadences:
     def _slots_on(self, rung: int) -> NDArray[np.int64]:
         return slot_counts(self._with_schedules(np.full(len(self._rhythms), rung)))
 
+    def _schedules_on(self, rung: int) -> NDArray[np.int64]:
+        """By pipeline: the columns of its schedule at this rung, as _RUNG_COLUMNS names them."""
+        cadence = self._ladder[rung]
+        return np.array(
+            [
+                (
+                    weekdays(self._rhythms[head], cadence),
+                    *opening_minutes(self._config, self._rhythms[head], cadence),
+                    cadence,
+                    logarithm(median_seconds(self._config, pipeline, rhythm, cadence)),
+                )
+                for pipeline, rhythm, head in zip(
+                    self._pipelines, self._rhythms, self._heads, strict=True
+                )
+            ],
+            np.int64,
+        )
+
     def _with_schedules(self, rungs: NDArray[np.int64]) -> Plan:
         rows = self._plan.pipelines.copy()
-        for row, (pipeline, head) in enumerate(zip(self._pipelines, self._heads, strict=True)):
-            rhythm, cadence = self._rhythms[head], self._ladder[rungs[row]]
-            upstream = self._rhythms[row].upstream
-            opening, closing = opening_minutes(self._config, rhythm, cadence)
-            rows[row]["zone"] = self._plan.pipelines[head]["zone"]
-            rows[row]["weekdays"] = weekdays(rhythm, cadence)
-            rows[row]["open_minute"] = opening
-            rows[row]["close_minute"] = closing
-            rows[row]["cadence_minutes"] = cadence
-            rows[row]["offset_seconds"] = self._offsets[row] * 60
-            rows[row]["upstream"] = NONE if upstream is None else upstream
-            median = median_seconds(self._config, pipeline, self._rhythms[row], cadence)
-            rows[row]["duration"] = logarithm(median)
+        schedules = self._schedules[rungs, np.arange(len(rungs))]
+        for column, name in enumerate(_RUNG_COLUMNS):
+            rows[name] = schedules[:, column]
         return self._plan._replace(pipelines=rows)
 
 

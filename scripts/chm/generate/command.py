@@ -31,8 +31,9 @@ from chm.generate.frozen import copy_frozen
 from chm.generate.journal import WrittenFile
 from chm.generate.run_formats import CsvFormat
 from chm.generate.shards import stream_csv
-from chm.generate.verify import verify
+from chm.generate.verify import print_problems, verify
 from chm.generate.writer import FORMATS, refuse_unfit, work_folder, write_data_set
+from chm.steps import StepDisplay
 
 _STREAM = Path("-")
 _FLEET = ("clients", "pipelines", "range")
@@ -199,11 +200,9 @@ def _copy_frozen(console: Console, options: GenerateOptions) -> int:
 
 
 def _check(console: Console, folder: Path) -> int:
-    problems = verify(folder)
-    for problem in problems:
-        console.print(str(problem), soft_wrap=True, markup=False, highlight=False)
-    if not problems:
-        console.print(f"{folder} is as its manifests say", soft_wrap=True, markup=False)
+    with StepDisplay(Console(stderr=True)) as display, display.step("checking") as step:
+        problems = verify(folder, step.advance)
+    print_problems(problems, folder, console)
     return 1 if problems else 0
 
 

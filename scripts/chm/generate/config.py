@@ -72,7 +72,8 @@ class RangeConfig(Part):
     def _long_enough(self) -> Self:
         if not _SHORTEST <= self.end - self.start <= _LONGEST:
             raise ValueError(
-                f"end must lie 2 days to 20 years after start, not {self.end - self.start}"
+                f"end {self.end:%Y-%m-%dT%H:%M:%SZ} must lie 2 days to 20 years after "
+                f"start {self.start:%Y-%m-%dT%H:%M:%SZ}"
             )
         return self
 

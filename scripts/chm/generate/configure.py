@@ -84,16 +84,18 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_config(values: Mapping[str, Any]) -> GenerateConfig:
-    """Check nested plain values, as a YAML file would hold them, and fill in the defaults.
+    """Check nested plain values, as a YAML file would hold them, over the defaults.
 
-    A mapping that a value gives in part keeps the defaults of the part's other keys.
+    In a mapping whose keys are chosen, such as `pipelines.mix`, null takes an entry away.
 
     Raises:
         ChmError: an unknown key, a wrong type or an impossible value; the message names
             each key by its path and says what was expected.
     """
+    defaults = GenerateConfig()
     try:
-        return GenerateConfig.model_validate(_over_defaults(values))
+        full = _without_taken_away(defaults, merged(defaults.model_dump(), values))
+        return GenerateConfig.model_validate(full)
     except ValidationError as error:
         problems = [
             f"{_path(problem['loc'])}: {_expectation(problem)}" for problem in error.errors()
@@ -101,21 +103,21 @@ def make_config(values: Mapping[str, Any]) -> GenerateConfig:
         raise ChmError("\n".join(problems)) from error
 
 
-def _over_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in the defaults of parts that are models: their keys are fixed, not chosen."""
-    defaults = GenerateConfig().model_dump()
-    models = {
-        "failures": ("outages", "platform_incidents", "client_incidents"),
-        "durations": ("long_tail",),
+def _without_taken_away(defaults: object, values: object) -> object:
+    """Drop the null entries of mappings whose keys are chosen: those that are no models."""
+    if not isinstance(values, dict):
+        return values
+    if isinstance(defaults, BaseModel):
+        return {
+            key: _without_taken_away(getattr(defaults, str(key), None), value)
+            for key, value in values.items()
+        }
+    chosen = defaults if isinstance(defaults, dict) else {}
+    return {
+        key: _without_taken_away(chosen.get(key), value)
+        for key, value in values.items()
+        if value is not None
     }
-    result = dict(values)
-    for part, names in models.items():
-        if isinstance(result.get(part), dict):
-            result[part] = dict(result[part])
-            for name in names:
-                if isinstance(result[part].get(name), dict):
-                    result[part][name] = merged(defaults[part][name], result[part][name])
-    return result
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -41,6 +41,7 @@ class GenerateDisplay:
             TimeRemainingColumn(),
             console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._planning = self._progress.add_task("planning", total=100)
         self._journal: Journal | None = None

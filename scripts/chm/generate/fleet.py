@@ -127,12 +127,14 @@ def make_pipelines(
     with_external_id = flags(rng, total, settings.external_id_share)
     births = dealt_births(rng, config, [owners[i].is_active and actives[i] for i in range(total)])
     vendors = vendor_names(config.seed, 6)
+    groups = load_contract().enums["platforms"].rows
     slugs = {client.id: {slug(name) for name in taken.get(client.id, ())} for client in owners}
 
     pipelines = []
     for index, (owner, (platform, pipeline_type)) in enumerate(zip(owners, kinds, strict=True)):
-        group = load_contract().enums["platforms"].rows[platform]["platform_group"]
-        vendor = rng.choice(vendors) if group == _VENDOR_GROUP else None
+        vendor = (
+            rng.choice(vendors) if groups[platform]["platform_group"] == _VENDOR_GROUP else None
+        )
         name = pipeline_name(rng, pipeline_type, vendor, slugs[owner.id])
         slugs[owner.id].add(slug(name))
         created_at = _created_at(rng, config, owner, births[index])

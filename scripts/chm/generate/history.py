@@ -16,6 +16,10 @@ from chm.generate.text_pools import TextPool
 from chm.generate.windows import Incident, Outage, make_incidents, make_outages, with_windows
 from chm.generate.wording import Texts, make_pools
 
+# From so many runs on, counting them all only to find out how many retries there are takes
+# long; one block in so many tells enough.
+_MANY_RUNS = 2_000_000
+_SAMPLE_EVERY = 16
 # Retries add runs to the slots that schedules are fitted to; how many is found by counting.
 _FITS = 6
 
@@ -63,6 +67,8 @@ def plan_history(
     total = config.runs.total
     wanted = round(total * (1 - config.runs.manual_share))
     slots = wanted
+    if total >= _MANY_RUNS:
+        slots = slots * wanted // planner.sampled_runs(slots)
     best: _Draft | None = None
     for _ in range(_FITS):
         draft = planner.draft(slots)
@@ -128,7 +134,22 @@ class _Planner:
         self._cadences = Cadences(config, plan, pipelines, self.rhythms)
         check_reachable(config, self._cadences, len(pipelines))
 
+    def sampled_runs(self, slots: int) -> int:
+        """About how many runs a history with so many slots has."""
+        plan = self._planned(slots)[0]
+        times = block_times(plan, self._config.runs.total)
+        blocks, _ = count_blocks(plan, times[::_SAMPLE_EVERY], self._workers, lambda _: None)
+        share = sum(block.stop - block.begin for block in blocks) / (plan.end - plan.start)
+        return max(1, round(sum(block.runs for block in blocks) / share))
+
     def draft(self, slots: int) -> _Draft:
+        """Return the history with so many slots at most."""
+        plan, roles, incidents, outages = self._planned(slots)
+        times = block_times(plan, self._config.runs.total)
+        blocks, tally = count_blocks(plan, times, self._workers, self._on_progress)
+        return _Draft(plan, roles, incidents, outages, blocks, tally)
+
+    def _planned(self, slots: int) -> tuple[Plan, list[PlantedRole], list[Incident], list[Outage]]:
         config, pipelines = self._config, self._pipelines
         plan = self._cadences.fitted(slots)
         roles = assign_roles(config, pipelines, plan)
@@ -137,6 +158,4 @@ class _Planner:
         outages = make_outages(config, pipelines, roles, plan)
         plan = with_windows(config, plan, pipelines, roles, incidents, outages, self.texts)
         plan = plan._replace(pools=make_pools(self.texts, self._platforms))
-        times = block_times(plan, config.runs.total)
-        blocks, tally = count_blocks(plan, times, self._workers, self._on_progress)
-        return _Draft(plan, roles, incidents, outages, blocks, tally)
+        return plan, roles, incidents, outages

@@ -6,6 +6,7 @@ pipelines as they were.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 from chm.contract import load_contract
@@ -111,6 +112,7 @@ def _rhythm(config: GenerateConfig, pipeline: Pipeline, zone: str, upstream: int
     )
 
 
+@cache
 def usual_rows(pipeline_type: str) -> tuple[int, int]:
     """Return the bounds of rows_processed that are usual for a pipeline type."""
     types = load_contract().enums["pipeline_types"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -19,6 +20,8 @@ from chm.generate.simulate import Runs
 from chm.generate.workers import work_in_order
 
 OnRows = Callable[[int], None]
+# Each row group repeats the texts that its columns share.
+_ROW_GROUP_ROWS = 1 << 17
 _HASH_BYTES = 1 << 22
 
 
@@ -221,14 +224,19 @@ def _write_shard(
 ) -> WrittenFile:
     aside = folder / f"{shard.path}.part"
     last_row = shard.first_row + shard.rows
+    group: list[pa.Table] = []
+    grouped = 0
     with pq.ParquetWriter(aside, tables.schema, compression="zstd", compression_level=1) as writer:
         for block, end in zip(blocks, ends, strict=True):
             begin = end - block.rows
             first, last = max(begin, shard.first_row), min(end, last_row)
             if first < last:
-                table = tables.table(block).slice(first - begin, last - first)
-                writer.write_table(table)
+                group.append(tables.table(block).slice(first - begin, last - first))
+                grouped += last - first
                 on_rows(last - first)
+            if group and (grouped >= _ROW_GROUP_ROWS or last == last_row):
+                writer.write_table(pa.concat_tables(group), row_group_size=grouped)
+                group, grouped = [], 0
     digest = hashlib.sha256()
     with aside.open("rb") as content:
         while chunk := content.read(_HASH_BYTES):

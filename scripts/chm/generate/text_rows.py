@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chm.compiled import inlined, lean
+from chm.generate.copying import copy_bytes
 from chm.generate.plan import MANUAL, NONE, Bytes, Integers, Plan
 from chm.generate.simulate import Runs, manual_number, run_id
 
 _DAY = 86400
+_DATE_BYTES = len("2026-01-31")
 _COMMA, _NEWLINE, _DASH, _COLON, _ZERO = (ord(character) for character in ",\n-:0")
 _T, _Z, _R = (ord(character) for character in "TZr")
 _HEX = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), np.uint8)
@@ -52,19 +54,16 @@ def strings(texts: list[bytes]) -> Strings:
 
 @inlined
 def _put(out: Bytes, at: int, texts: Strings, number: int) -> int:
-    first, last = texts.start[number], texts.start[number + 1]
-    for index in range(first, last):
-        out[at] = texts.bytes[index]
-        at += 1
-    return at
+    first = texts.start[number]
+    size = texts.start[number + 1] - first
+    copy_bytes(out, at, texts.bytes, first, size)
+    return at + size
 
 
 @inlined
 def _put_again(out: Bytes, at: int, first: int, last: int) -> int:
-    for index in range(first, last):
-        out[at] = out[index]
-        at += 1
-    return at
+    copy_bytes(out, at, out, first, last - first)
+    return at + last - first
 
 
 @inlined
@@ -91,7 +90,9 @@ def _put_pair(out: Bytes, at: int, number: int) -> int:
 
 @inlined
 def _put_instant(out: Bytes, at: int, wording: Wording, instant: int) -> int:
-    at = _put(out, at, wording.date, instant // _DAY - wording.first_day)
+    first = wording.date.start[instant // _DAY - wording.first_day]
+    copy_bytes(out, at, wording.date.bytes, first, _DATE_BYTES)
+    at += _DATE_BYTES
     second = instant % _DAY
     out[at] = _T
     at = _put_pair(out, at + 1, second // 3600)
@@ -120,9 +121,8 @@ def _put_half_id(out: Bytes, at: int, half: np.uint64, first_dash: int, second_d
 def _put_occasion(out: Bytes, at: int, wording: Wording, runs: Runs, index: int) -> int:
     """Write what tells a run from the others of its pipeline: its slot and attempt."""
     if runs.trigger[index] == MANUAL:
-        for byte in _MANUAL_WORD:
-            out[at] = byte
-            at += 1
+        copy_bytes(out, at, _MANUAL_WORD, 0, _MANUAL_WORD.size)
+        at += _MANUAL_WORD.size
         return _put_number(out, at, manual_number(runs.counter[index]))
     date = wording.date.start[runs.due[index] // _DAY - wording.first_day]
     # 2026-01-31 without its dashes.

@@ -269,7 +269,7 @@ def _doubt_repeated_keys(blocks: Sequence[_Block]) -> None:
                 for block in blocks:
                     # `found` is sorted; not np.isin, which would sort it for every block.
                     near = np.searchsorted(found[:-1], block.hashes[kind])
-                    block.doubts |= found[near] == block.hashes[kind]
+                    block.doubts[found[near] == block.hashes[kind]] = True
 
 
 def _write_rest(source: _Source, blocks: Sequence[_Block], header: bytes, path: Path) -> Sifted:
