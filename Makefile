@@ -11,7 +11,7 @@ DATA ?= data/synthetic/v1
 TARGET ?= dev
 SQL := models snapshots tests analyses
 
-.PHONY: help setup demo test lint lint-python lint-sql unit mutants lock clean
+.PHONY: help setup demo test lint lint-python lint-sql unit bench mutants lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,9 @@ lint-sql: .venv/installed
 
 unit: .venv/installed
 	$(BIN)/pytest
+
+bench: .venv/installed ## Measure speed and memory against yardsticks (about ten minutes, alone)
+	$(BIN)/python benchmarks
 
 mutants: .venv/installed ## Break every model in small ways and see that the tests notice (some minutes)
 	$(BIN)/python tests/python/mutate_models.py

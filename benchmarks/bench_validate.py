@@ -36,7 +36,10 @@ def make_data_set(folder: Path, runs: int) -> None:
         f"strftime(cast({name} as timestamp) - to_days(copy), '%Y-%m-%dT%H:%M:%SZ') as {name}"
         for name in INSTANTS
     )
-    with duckdb.connect() as connection:
+    with (
+        tempfile.TemporaryDirectory() as spill,
+        duckdb.connect(config={"temp_directory": spill}) as connection,
+    ):
         connection.execute(
             "create table demo as from read_csv("
             f"'{DEMO / 'batches' / '*.csv'}', all_varchar = true, header = true)"

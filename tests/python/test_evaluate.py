@@ -17,7 +17,8 @@ from chm.evaluate import evaluate_target
 from chm.evaluate.intervals import Interval
 from chm.evaluate.marts import FailingSpell, FlakyRank, Freshness, Marts, Pipeline, Runs
 from chm.evaluate.scores import evaluate
-from chm.evaluate.truth import Role, Truth, read_truth
+from chm.evaluate.truth import Truth, read_truth
+from chm.generate.faults import Role
 from chm.project import project_dir
 from chm.targets import DuckDBTarget
 

@@ -37,7 +37,7 @@ VALUES = {
 FLAGS = ("--seed", 11, "--from", "2021-02-20", "--to", "2021-04-11")
 FLAGS += ("--pipelines", 50, "--runs", 6000)
 # What a machine, a library or a compiler that computes otherwise would change.
-PINNED = "?"
+PINNED = "5834c40eb445a312133f63f644e4ddfcd1f9f18a10b8f728bfe144e825c476a5"
 BATCH = "batches/runs_20210410_batch01.csv"
 TIMESTAMP = "TIMESTAMP WITH TIME ZONE"
 # The released bytes; they never change.
@@ -82,19 +82,17 @@ def test_bytes_do_not_depend_on_workers(
     assert found[0] == found[1] == found[2]
 
 
-@pytest.mark.parametrize("shard_rows", [1, 777, 1000, 6000, 10**9])
+@pytest.mark.parametrize("shard_rows", [29, 777, 1000, 6000, 10**9])
 def test_shards_are_the_one_file_cut(shard_rows: int, folder: Path, tmp_path: Path) -> None:
-    values = VALUES | {"runs": {"total": 300}} if shard_rows == 1 else VALUES
-    generate(tmp_path / "one", values)
-    generate(tmp_path / "cut", values, shard_rows=shard_rows)
-    [whole] = [path.read_bytes() for path in batches(tmp_path / "one")]
+    generate(tmp_path / "cut", VALUES, shard_rows=shard_rows)
+    [whole] = [path.read_bytes() for path in batches(folder)]
     header, _, lines = whole.partition(b"\n")
     shards = [path.read_bytes().partition(b"\n") for path in batches(tmp_path / "cut")]
     assert {shard[0] for shard in shards} == {header}
     assert b"".join(shard[2] for shard in shards) == lines
     assert [shard[2].count(b"\n") for shard in shards[:-1]] == [shard_rows] * (len(shards) - 1)
     for path in ("base/clients.csv", "base/pipelines.csv", "context/planted_truth.json"):
-        assert checksums(tmp_path / "cut")[path] == checksums(tmp_path / "one")[path]
+        assert checksums(tmp_path / "cut")[path] == checksums(folder)[path]
 
 
 @pytest.mark.parametrize(
@@ -112,8 +110,8 @@ def test_bytes_do_not_depend_on_the_machine(
     assert checksums(tmp_path / "out") == checksums(folder)
 
 
-def test_stream_is_the_file(folder: Path, tmp_path: Path) -> None:
-    done = command("--out", "-", *FLAGS, "--workers", 3, TMPDIR=str(tmp_path))
+def test_stream_is_the_file(folder: Path) -> None:
+    done = command("--out", "-", *FLAGS, "--workers", 3)
     assert done.returncode == 0, done.stderr
     assert done.stdout == (folder / BATCH).read_bytes()
 
@@ -122,7 +120,10 @@ def test_parquet_holds_the_rows_of_csv(folder: Path, tmp_path: Path) -> None:
     generate(tmp_path / "out", VALUES, file_format="parquet", shard_rows=2500)
     columns = load_contract().tables["runs"].columns
     texts = ", ".join(f"'{column.name}': 'varchar'" for column in columns)
-    typed = ", ".join(f"{column.name}::{column.sql_type} as {column.name}" for column in columns)
+    typed = ", ".join(
+        f"{column.name}::{column.sql_type.replace('jsonb', 'text')} as {column.name}"
+        for column in columns
+    )
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute(

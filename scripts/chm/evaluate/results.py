@@ -7,7 +7,7 @@ nothing was flagged, and every score of a category that nothing was planted in.
 from dataclasses import dataclass
 from datetime import datetime
 
-from chm.evaluate.truth import Role
+from chm.generate.faults import Role
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from chm.evaluate.results import (
     RankingScore,
     WindowScore,
 )
-from chm.evaluate.truth import PlantedPipeline, Role, Truth
+from chm.evaluate.truth import PlantedPipeline, Truth
+from chm.generate.faults import Role
 
 Key = TypeVar("Key")
 

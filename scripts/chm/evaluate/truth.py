@@ -9,7 +9,6 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from functools import reduce
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,19 +17,9 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, Validatio
 
 from chm.errors import ChmError
 from chm.evaluate.intervals import Interval, merge
+from chm.generate.faults import Role
 
 FORMATS = (1, 2)
-
-
-class Role(StrEnum):
-    """What was planted on a pipeline."""
-
-    HEALTHY = "healthy"
-    NEW = "new"
-    FLAKY = "flaky"
-    BROKEN = "broken"
-    SILENT = "silent"
-    SLOW = "slow"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ def _copy_bytes(_: Any, out: Any, at: Any, source: Any, first: Any, size: Any) -
         for number in (0, 2):
             array = context.make_array(signature.args[number])(context, builder, values[number])
             pointers.append(builder.gep(array.data, [values[number + 1]]))
-        cgutils.raw_memcpy(builder, *pointers, values[4], itemsize=1)  # type: ignore[no-untyped-call]
+        copy: Any = cgutils.raw_memcpy
+        copy(builder, pointers[0], pointers[1], values[4], itemsize=1)
         return context.get_dummy_value()
 
     return types.none(out, at, source, first, size), emit

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from math import ceil
 from random import Random
 
@@ -11,6 +10,7 @@ import numpy as np
 from chm.generate.arithmetic import share_bound
 from chm.generate.config import GenerateConfig
 from chm.generate.draw import log_uniform, stream
+from chm.generate.faults import Role
 from chm.generate.fleet import Pipeline, is_new
 from chm.generate.plan import Plan
 from chm.generate.slots import slots_within
@@ -21,17 +21,6 @@ _SLOTS_BEFORE = 6
 _SLOTS_AFTER = 4
 _FLAKY_DAYS = 30
 _FLAKY_SLOTS = 12
-
-
-class Role(StrEnum):
-    """What was planted in a pipeline: `new` has not run, the others since some instant."""
-
-    HEALTHY = "healthy"
-    NEW = "new"
-    FLAKY = "flaky"
-    BROKEN = "broken"
-    SILENT = "silent"
-    SLOW = "slow"
 
 
 @dataclass(frozen=True)

@@ -122,3 +122,13 @@ def slots_within(plan: Plan, rows: Integers, begin: int, stop: int) -> int:
     for row in rows:
         found += slots_between(plan, row, begin, stop, nowhere)
     return found
+
+
+@compiled
+def pipelines_due(plan: Plan, rows: Integers, begin: int, stop: int) -> int:
+    """Return how many of these pipelines are due at least once in [begin, stop)."""
+    nowhere = np.empty(0, np.int64)
+    found = 0
+    for row in rows:
+        found += slots_between(plan, row, begin, stop, nowhere) > 0
+    return found

@@ -9,18 +9,19 @@ import numpy as np
 from chm.generate.arithmetic import logarithm, share_bound
 from chm.generate.config import GenerateConfig
 from chm.generate.draw import stream
+from chm.generate.faults import Role
 from chm.generate.fleet import Pipeline
 from chm.generate.plan import NONE, WINDOW, Plan
-from chm.generate.roles import PlantedRole, Role
+from chm.generate.roles import PlantedRole
 from chm.generate.run_config import IncidentConfig
-from chm.generate.slots import slots_within
+from chm.generate.slots import pipelines_due
 from chm.generate.wording import Texts
 
 _MONTH = 30 * 86400
 # ln 2, times 65536.
 _LN_2 = 45426
-# An incident is put where it hits the most runs out of so many places.
-_PLACES = 8
+# An incident is put where it hits the most pipelines out of so many places.
+_PLACES = 16
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _placed(
     plan: Plan,
     rows: np.ndarray[tuple[int], np.dtype[np.int64]],
 ) -> list[tuple[int, int]]:
-    """Times of about the asked-for number, apart from each other, each with runs in it."""
+    """About as many times as asked for, apart from each other, each with runs in it."""
     number = settings.per_30_days * (plan.end - plan.start) / _MONTH
     windows: list[tuple[int, int]] = []
     for _ in range(int(number) + (rng.random() < number % 1)):
@@ -82,10 +83,10 @@ def _placed(
             begin = rng.randint(plan.start, max(plan.start, plan.end - seconds - 1))
             end = min(begin + seconds, plan.end)
             if all(end <= first or last <= begin for first, last in windows):
-                places.append((slots_within(plan, rows, begin, end), -begin, end))
+                places.append((pipelines_due(plan, rows, begin, end), -begin, end))
         if places:
-            slots, begin, end = max(places)
-            if slots:
+            hit, begin, end = max(places)
+            if hit:
                 windows.append((-begin, end))
     return sorted(windows)
 

@@ -1,6 +1,7 @@
 """Compute a data set's profile: one pass over the runs, the rest from its few groups."""
 
 import re
+import tempfile
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -58,7 +59,10 @@ def profile_data_set(
             f"{folder} holds no data set: expected base/*.csv or "
             f"batches/{BATCHED}_*.csv or .parquet"
         )
-    with duckdb.connect() as connection:
+    with (
+        tempfile.TemporaryDirectory() as spill,
+        duckdb.connect(config={"temp_directory": spill}) as connection,
+    ):
         connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
         # Its progress is known only with the bar, and the bar is this program's to draw.
         connection.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
