@@ -1,5 +1,7 @@
 """What is found in a chat model's answer: fences, bare tables, headers, what is refused."""
 
+# ruff: noqa: RUF001 (quotes that look like others are the point)
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -30,7 +30,7 @@ TABLES = {
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_left_to_fill_in(name, folder):
     text = make_prompt(name, ORDER, folder)
-    assert "$" not in text.replace("$(", "")
+    assert "${" not in text
     assert "doc(" not in text
     assert "None" not in text.replace("NULL, N/A, None", "")
 

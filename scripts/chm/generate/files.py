@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -105,9 +105,20 @@ def _pipeline_entry(pipeline: Pipeline) -> list[object]:
 
 
 def configuration(config: GenerateConfig) -> dict[str, Any]:
-    """Return the configuration in force as plain values."""
-    values: dict[str, Any] = config.model_dump(mode="json")
-    return values
+    """Return the configuration in force as plain values, from which it can be made again.
+
+    What it takes away from a mapping of the defaults is null there.
+    """
+    return _told(GenerateConfig().model_dump(mode="json"), config.model_dump(mode="json"))
+
+
+def _told(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = dict.fromkeys(defaults)
+    for name, value in values.items():
+        default = defaults.get(name)
+        is_nested = isinstance(value, dict) and isinstance(default, dict)
+        told[name] = _told(default, value) if is_nested else value
+    return told
 
 
 def fingerprint(data: DataSet, shards: Sequence[Shard]) -> str:

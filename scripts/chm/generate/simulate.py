@@ -37,13 +37,15 @@ from chm.generate.plan import (
     Plan,
 )
 
+_SCHEDULE, _MANUAL, _NEVER, _FIRST = (np.int64(n) for n in (SCHEDULE, MANUAL, NEVER, 0))
 # No run takes longer; the longest tail would otherwise outlast the range.
 _LONGEST_SECONDS = 20 * 3600
 _DAY = 86400
 # Manual runs are counted apart from those of slots.
 _MANUAL_BIT = np.uint64(1 << 62)
 _MANUAL_SALT = np.uint64(0xD1B54A32D192ED03)
-# The draws of an attempt, by their number under its key.
+# The draws of an attempt, by their number under its key. Each of Python's own integers would be a
+# type of its own to the compiler, and every function compiled anew for it.
 (
     _ENDING,
     _BLOCKED,
@@ -62,11 +64,11 @@ _MANUAL_SALT = np.uint64(0xD1B54A32D192ED03)
     _TEXT,
     _ROWS,
     _DELAY,
-) = range(17)
+) = (np.int64(number) for number in range(17))
 
 
 # The draws of a manual run before its attempt.
-_MANUAL_ROW, _MANUAL_DUE = 100, 101
+_MANUAL_ROW, _MANUAL_DUE = np.int64(100), np.int64(101)
 
 
 class Runs(NamedTuple):
@@ -221,14 +223,14 @@ def _lag_seconds(plan: Plan, key: np.uint64) -> int:
     return power_of_two(min(max(exponent, 0), 30 * DOUBLING))
 
 
-@inlined
+@lean
 def _chain(
     plan: Plan,
     row: int,
     due: int,
     key: np.uint64,
     counter: np.uint64,
-    is_manual: bool,
+    trigger: int,
     blocked_from: int,
     runs: Runs,
     at: int,
@@ -240,9 +242,11 @@ def _chain(
     Nothing is tallied where `tally` has no pipelines.
     """
     pipeline = plan.pipelines[row]
-    attempts = 1 if is_manual else pipeline["attempts"]
-    start = due if is_manual else due + draw_between(key, 0, 0, pipeline["jitter_seconds"])
-    trigger = MANUAL if is_manual else SCHEDULE
+    attempts, start = pipeline["attempts"], due
+    if trigger == MANUAL:
+        attempts = 1
+    else:
+        start += draw_between(key, _ENDING, np.int64(0), pipeline["jitter_seconds"])
     for attempt in range(1, attempts + 1):
         if start >= min(plan.end, pipeline["active_until"]):
             break
@@ -309,7 +313,7 @@ def _slot(plan: Plan, row: int, due: int, runs: Runs, at: int, tally: Tally) -> 
         tally.runs[:0], tally.failed, tally.retries, tally.overlong,
         tally.incident_runs, tally.incident_failed,
     )  # fmt: skip
-    blocked_from = NEVER
+    blocked_from = _NEVER
     for upstream in (top, middle):
         if upstream == NONE:
             continue
@@ -318,14 +322,14 @@ def _slot(plan: Plan, row: int, due: int, runs: Runs, at: int, tally: Tally) -> 
         if begin <= instant < min(plan.end, pipelines[upstream]["active_until"]):
             key = bits(pipelines[upstream]["key"], instant)
             blocked_from = _chain(
-                plan, upstream, instant, key, key, False, blocked_from, nothing, 0, nobody
+                plan, upstream, instant, key, key, _SCHEDULE, blocked_from, nothing, _FIRST, nobody
             )[1]
         else:
-            blocked_from = NEVER
+            blocked_from = _NEVER
     # No two slots share a counter: 3 bits for the attempt, 40 for the second, 19 for the row.
     counter = np.uint64(row << 43) | np.uint64((due - plan.start) << 3)
     key = bits(pipelines[row]["key"], due)
-    return _chain(plan, row, due, key, counter, False, blocked_from, runs, at, tally)[0]
+    return _chain(plan, row, due, key, counter, _SCHEDULE, blocked_from, runs, at, tally)[0]
 
 
 @inlined
@@ -342,7 +346,7 @@ def _manual(
     last = min(stop, pipelines[row]["active_until"]) - 1
     due = draw_between(key, _MANUAL_DUE, first, last)
     counter = _MANUAL_BIT | np.uint64(number << 3)
-    return _chain(plan, row, due, key, counter, True, NEVER, runs, at, tally)[0]
+    return _chain(plan, row, due, key, counter, _MANUAL, _NEVER, runs, at, tally)[0]
 
 
 @lean
@@ -370,7 +374,7 @@ def simulate_block(
         runs: Takes the runs, if it has any room.
         tally: Takes the counts, if it has pipelines.
     """
-    at = 0
+    at = _FIRST
     for index in range(due.size):
         at = _slot(plan, rows[index], due[index], runs, at, tally)
     for number in range(first_manual, first_manual + manual_runs):

@@ -8,7 +8,7 @@ time that a change of clocks skips or repeats is read as before the change (PEP 
 import numpy as np
 from numpy.typing import NDArray
 
-from chm.compiled import compiled, inlined
+from chm.compiled import compiled, inlined, lean
 from chm.generate.plan import Integers, Plan
 
 _DAY = 86400
@@ -29,7 +29,7 @@ def to_utc(plan: Plan, zone: int, day: int, minute: int) -> int:
     return day * _DAY + minute * 60 - offset
 
 
-@inlined
+@lean
 def slots_between(plan: Plan, row: int, begin: int, stop: int, due: Integers) -> int:
     """Write the instants in [begin, stop) at which a pipeline is due, rising; return how many.
 
