@@ -22,7 +22,11 @@ ZONES = (
 )
 # Around these days clocks change somewhere, or a year has one day more.
 DAYS = (date(2024, 2, 26), date(2025, 3, 5), date(2025, 4, 1), date(2026, 10, 20), date(2027, 1, 1))
-CHANNELS = {"slack": "#{team}", "email": "{team}@example.com", "webhook": "https://example.com/{team}"}
+CHANNELS = {
+    "slack": "#{team}",
+    "email": "{team}@example.com",
+    "webhook": "https://example.com/{team}",
+}
 
 
 def random_values(number: int) -> dict[str, Any]:
@@ -100,7 +104,10 @@ def random_values(number: int) -> dict[str, Any]:
         },
         "durations": {
             "by_type": {
-                name: {"median_seconds": rng.choice([1, 60, 900, 36_000]), "sigma": rng.choice([0, 0.5, 3])}
+                name: {
+                    "median_seconds": rng.choice([1, 60, 900, 36_000]),
+                    "sigma": rng.choice([0, 0.5, 3]),
+                }
                 for name in load_contract().enums["pipeline_types"].values
             },
             "pipeline_percent": rng.choice([[1, 1], [50, 200], [10_000, 10_000]]),

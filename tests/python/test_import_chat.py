@@ -114,6 +114,7 @@ def test_steps_go_on_from_each_other(tmp_path):
         assert verify(folder) == ()
         after = tree(folder)
         assert all(after[name].startswith(content) for name, content in before.items())
+    assert len(registry(folder)) == len(set(registry(folder))) == 7
     assert [name for name in after if name.startswith("batches/")] == [
         "batches/runs_20260105_batch01.csv",
         "batches/runs_20260105_batch03.csv",
@@ -134,6 +135,18 @@ def test_manifests_hold_in_the_order_of_their_names_whatever_came_when(tmp_path)
         "generation_manifest_batch02_base01.yaml",
     ]
     assert verify(folder) == ()
+
+
+def test_batches_go_on_behind_99(folder):
+    (folder / "batches" / RUNS).rename(folder / "batches" / "runs_20260105_batch98.csv")
+    for number in (90, 91, 92):
+        assert import_answers([answer([run(number)])], folder).is_accepted
+    assert [path.name for path in sorted(folder.glob("context/gen*"))] == [
+        "generation_manifest_batch99.yaml",
+        "generation_manifest_batch99_base01.yaml",
+        "generation_manifest_batch99_base02.yaml",
+    ]
+    assert (folder / "batches/runs_20260105_batch101.csv").exists()
 
 
 def test_a_data_set_without_a_registry_gets_one_of_all_it_has(folder):

@@ -122,6 +122,21 @@ def test_blanks_around_a_value_are_dropped_unless_it_is_text():
     assert table.rows[0].fields[1:3] == ("“Client” 1 ", "true")
 
 
+def test_a_blank_behind_each_comma_is_no_part_of_a_text():
+    (table,) = read(f"```csv\n{CSV[CLIENTS].replace(',', ', ')}```").tables
+    assert table.rows[0].fields == tuple(DATA[CLIENTS][0].values())
+
+
+def test_a_title_that_stands_for_rows_is_refused():
+    text = f"```csv\n{CSV[CLIENTS]}# 38 more clients\n{CSV[PIPELINES]}```"
+    assert "stand for rows that are left out" in (read(text).tables[0].rows[-1].problem or "")
+
+
+def test_a_markdown_fence_that_is_left_open_is_refused():
+    (fault,) = faults(f"```markdown\n```csv\n{CSV[CLIENTS]}```\n")
+    assert fault.startswith("a.md:1 R01 the fence that opens here is still open at the end")
+
+
 @pytest.mark.parametrize(
     ("label", "text"),
     [

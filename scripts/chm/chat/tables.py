@@ -219,10 +219,11 @@ def _tables(contract: Contract, file: str, records: Sequence[Record]) -> Iterato
     lines: dict[str, int] = {}
     for index, record in enumerate(records):
         if not record.problem and resembles_header(contract, record.fields):
-            header = column_names(record.fields)
+            header = record.fields
             table = table_of(contract, header)
             if table is None:
-                yield _fault(file, record.line, misfit(contract, header), ",".join(header))
+                names = column_names(header)
+                yield _fault(file, record.line, misfit(contract, names), ",".join(names))
             else:
                 rows.setdefault(table.name, [])
                 lines.setdefault(table.name, record.line)
@@ -250,7 +251,13 @@ def _row(table: Table, header: Sequence[str], record: Record) -> ChatRow:
         return ChatRow(record.line, (), f"the row {record.problem}{_quoting_hint(record.problem)}")
     fields = record.fields
     if len(fields) == len(header):
-        by_name = dict(zip(header, fields, strict=True))
+        # Behind "id, name" the blank after a comma belongs to the separator.
+        spaced = (name.startswith(" ") for name in header)
+        values = [
+            field.removeprefix(" ") if is_spaced else field
+            for field, is_spaced in zip(fields, spaced, strict=True)
+        ]
+        by_name = dict(zip(column_names(header), values, strict=True))
         # No id, number, instant or enum value has blanks around it; a text may.
         ordered = (
             by_name[column.name] if column.is_text else by_name[column.name].strip()

@@ -116,8 +116,10 @@ def _told(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
     told: dict[str, Any] = dict.fromkeys(defaults)
     for name, value in values.items():
         default = defaults.get(name)
-        is_nested = isinstance(value, dict) and isinstance(default, dict)
-        told[name] = _told(default, value) if is_nested else value
+        if isinstance(value, dict) and isinstance(default, dict):
+            told[name] = _told(default, value)
+        else:
+            told[name] = value
     return told
 
 
