@@ -20,6 +20,7 @@ from generated import base, batches, generate, instant, rows, runs, truth
 from random_configs import random_values
 
 MANIFEST = "context/generation_manifest.yaml"
+TOO_MANY = re.compile(r"runs\.total: .* (fastest cadence|ever active)")
 
 
 def broken_rules(folder: Path) -> list[str]:
@@ -64,9 +65,9 @@ def test_random_configuration_breaks_no_rule_and_keeps_its_counts(
     try:
         data = generate(out, values, **options)
     except ChmError as error:
-        # Too many for these schedules; nothing is written.
-        assert re.match(r"runs\.total: .* (fastest cadence|ever active)", str(error))
-        assert list(tmp_path.iterdir()) == []
+        # Too many runs for these schedules: nothing is written, and fewer will do.
+        if not TOO_MANY.match(str(error)) or any(tmp_path.iterdir()):
+            raise
         data = generate(out, values, {"runs": {"total": 0}}, **options)
     assert broken_rules(out) == []
     check_counts(out, data)
@@ -74,7 +75,7 @@ def test_random_configuration_breaks_no_rule_and_keeps_its_counts(
 
 @pytest.mark.parametrize(
     ("preset", "days", "runs_left"),
-    [("small", 90, 10_000), ("medium", 12, 60_000), ("large", 2, 90_000)],
+    [("small", 90, 10_000), ("medium", 12, 60_000), ("large", 2, 20_000)],
 )
 def test_fleet_of_each_preset_breaks_no_rule(
     preset: str, days: int, runs_left: int, tmp_path: Path

@@ -8,10 +8,11 @@ from chm.generate.cadence import Cadences, check_reachable
 from chm.generate.config import GenerateConfig
 from chm.generate.fleet import Pipeline
 from chm.generate.plan import Plan
-from chm.generate.planner import make_plan
+from chm.generate.planner import make_plan, with_transient_shares
 from chm.generate.rhythm import Rhythm, make_rhythms, platforms_in_use
 from chm.generate.roles import PlantedRole, assign_roles, with_roles
 from chm.generate.simulate import Tally
+from chm.generate.slots import slot_counts
 from chm.generate.text_pools import TextPool
 from chm.generate.windows import Incident, Outage, make_incidents, make_outages, with_windows
 from chm.generate.wording import Texts, make_pools
@@ -152,6 +153,7 @@ class _Planner:
     def _planned(self, slots: int) -> tuple[Plan, list[PlantedRole], list[Incident], list[Outage]]:
         config, pipelines = self._config, self._pipelines
         plan = self._cadences.fitted(slots)
+        plan = with_transient_shares(config, plan, self.rhythms, slot_counts(plan))
         roles = assign_roles(config, pipelines, plan)
         plan = with_roles(plan, roles)
         incidents = make_incidents(config, pipelines, plan)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from chm.generate.arithmetic import DOUBLING, logarithm, share_bound
+from chm.generate.arithmetic import DOUBLING, logarithm, power_of_two, share_bound
 from chm.generate.config import GenerateConfig
 from chm.generate.fleet import Pipeline, is_new
-from chm.generate.plan import NEVER, NONE, PIPELINE, WINDOW, Chances, Plan, Pools
+from chm.generate.plan import NEVER, NONE, PIPELINE, WINDOW, Chances, Integers, Plan, Pools
 from chm.generate.rhythm import Rhythm, platforms_in_use, usual_rows, zones_in_use
 from chm.generate.zones import zone_tables
 
@@ -90,7 +90,6 @@ def _row(
     row["jitter_seconds"] = rhythm.jitter_seconds
     row["upstream"] = NONE
     row["platform"] = platforms.index(pipeline.platform)
-    row["transient_bound"] = _transient_bound(config, rhythm)
     tail = config.durations.long_tail
     if tail and (pipeline.platform, pipeline.pipeline_type) == (tail.platform, tail.pipeline_type):
         row["long_bound"] = share_bound(tail.run_share)
@@ -128,14 +127,23 @@ def _sigma(natural: float) -> int:
     return round(natural * _LOG2_E)
 
 
-def _transient_bound(config: GenerateConfig, rhythm: Rhythm) -> int:
-    """The pipelines' shares spread over four doublings, and their mean is the one asked for."""
-    # The mean of 2 ** x for x uniform on [-2, 2] is 15 / (16 ln 2) = 1.352526.
-    mean = 1.352526
-    factor = 2.0 ** int(rhythm.transient_log // DOUBLING) * (
-        1 + (rhythm.transient_log % DOUBLING) / DOUBLING
-    )
-    return min(share_bound(config.failures.transient_share * factor / mean), share_bound(1))
+def with_transient_shares(
+    config: GenerateConfig, plan: Plan, rhythms: Sequence[Rhythm], slots: Integers
+) -> Plan:
+    """Return the plan with each pipeline's share of transient failures.
+
+    They differ by up to a factor of 4 either way; weighed by `slots`, their mean is the share
+    asked for. Where that would lift one above 1, all have the same.
+    """
+    share = config.failures.transient_share
+    factors = np.array([power_of_two(rhythm.transient_log + 20 * DOUBLING) for rhythm in rhythms])
+    weights = slots if slots.sum() else np.ones(len(rhythms))
+    shares = share * factors * weights.sum() / (factors * weights).sum()
+    if shares.max(initial=0) > 1:
+        shares = np.full(len(rhythms), share)
+    rows = plan.pipelines.copy()
+    rows["transient_bound"] = [share_bound(float(value)) for value in shares]
+    return plan._replace(pipelines=rows)
 
 
 def _chances(config: GenerateConfig) -> Chances:

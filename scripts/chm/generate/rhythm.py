@@ -12,7 +12,7 @@ from random import Random
 from chm.contract import load_contract
 from chm.generate.arithmetic import DOUBLING, logarithm
 from chm.generate.config import GenerateConfig
-from chm.generate.draw import log_uniform, nearest, stream
+from chm.generate.draw import log_uniform, stream
 from chm.generate.fleet import Pipeline
 
 # How far down the line a pipeline type stands; those not named come last. A pipeline waits
@@ -72,15 +72,15 @@ def make_rhythms(config: GenerateConfig, pipelines: Sequence[Pipeline]) -> list[
 def _upstreams(
     rng: Random, config: GenerateConfig, pipelines: Sequence[Pipeline], rows: list[int]
 ) -> dict[int, int]:
-    """For the exact share of a client's pipelines that can wait: the row that each waits for."""
-    candidates: dict[int, list[int]] = {}
+    """For those of a client's pipelines that wait for one: its row."""
+    found = {}
     for row in rows:
         stage = _stage(pipelines[row])
         earlier = [other for other in rows if _stage(pipelines[other]) < stage]
-        if earlier and pipelines[row].pipeline_type not in _INDEPENDENT:
-            candidates[row] = earlier
-    wanted = nearest(len(candidates), config.upstream.share)
-    return {row: rng.choice(candidates[row]) for row in rng.sample(list(candidates), wanted)}
+        can_wait = earlier and pipelines[row].pipeline_type not in _INDEPENDENT
+        if can_wait and rng.random() < config.upstream.share:
+            found[row] = rng.choice(earlier)
+    return found
 
 
 def _stage(pipeline: Pipeline) -> int:

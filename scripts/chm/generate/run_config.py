@@ -20,6 +20,8 @@ from chm.generate.zones import zone_rules
 Percent = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 Hour = Annotated[int, Field(strict=True, ge=0, le=24)]
 Rate = Annotated[float, Field(strict=True, ge=0, le=1000)]
+# There is to be more time up than down.
+_HALF_MONTH_MINUTES = 15 * 1440
 # The widest spread keeps the 4096 quantiles of a draw inside the whole numbers.
 Sigma = Annotated[float, Field(strict=True, ge=0, le=3)]
 
@@ -186,6 +188,20 @@ class IncidentConfig(Part):
     minutes: Bounds = Field(description="how long: least, most")
     failed_share: Share = Field(description="share of the runs starting in them that fail")
 
+    @model_validator(mode="after")
+    def _leave_time(self) -> Self:
+        if self.per_30_days * self.mean_minutes > _HALF_MONTH_MINUTES:
+            raise ValueError(
+                f"{self.per_30_days:g} times {self.mean_minutes:g} minutes are more than half of "
+                "30 days: lower per_30_days or minutes"
+            )
+        return self
+
+    @property
+    def mean_minutes(self) -> float:
+        """How long one lasts on average."""
+        return sum(self.minutes) / 2
+
 
 class OutagesConfig(IncidentConfig):
     """Times in which one pipeline is down: a process of two states, up and down."""
@@ -195,7 +211,9 @@ class FailuresConfig(Part):
     """Why runs fail, besides what their upstream does to them."""
 
     transient_share: Share = Field(
-        0.015, description="share of runs that fail for no reason around them, on average"
+        0.015,
+        description="share of attempts that fail for no reason around them, of those that nothing "
+        "else ended; pipelines differ by up to a factor of 4 either way",
     )
     outages: OutagesConfig = Field(
         OutagesConfig(per_30_days=0.5, minutes=(120, 2160), failed_share=0.95),
@@ -214,7 +232,11 @@ class FailuresConfig(Part):
 class UpstreamConfig(Part):
     """Pipelines that wait for another one of their client, up to two steps deep."""
 
-    share: Share = Field(0.35, description="share of pipelines with one upstream")
+    share: Share = Field(
+        0.35,
+        description="share of pipelines with one upstream, of those whose client has one further "
+        "up the line (ingestion, transform, others; probes wait for nobody)",
+    )
     lag_minutes: Bounds = Field((10, 90), description="how much later they are due")
     effect_share: Share = Field(
         0.9, description="share of their runs that suffer when the run upstream has failed"

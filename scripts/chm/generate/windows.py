@@ -102,7 +102,7 @@ def make_outages(
     outages: list[Outage] = []
     if not settings.per_30_days:
         return outages
-    mean_up = int(_MONTH / settings.per_30_days)
+    mean_up = int(_MONTH / settings.per_30_days - 60 * settings.mean_minutes)
     for row, pipeline in enumerate(pipelines):
         if roles[row].role != Role.HEALTHY:
             continue
