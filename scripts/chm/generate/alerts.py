@@ -96,6 +96,7 @@ def make_alert_rules(
         destination = _free_destination(
             rng,
             settings.channels[channel].destination,
+            config.runs.batch,
             (client_id, pipeline_id, rule_type, channel),
             taken,
         )
@@ -134,10 +135,12 @@ def _threshold(config: GenerateConfig, failures: int, window_minutes: int) -> in
 def _free_destination(
     rng: Random,
     pattern: str,
+    batch: int,
     scope: tuple[str | None, ...],
     taken: set[tuple[str | None, ...]],
 ) -> str:
-    name = team(rng)
+    # A later batch does not know the destinations of the earlier ones.
+    name = team(rng) if batch == 1 else f"{team(rng)}-b{batch}"
     destination = pattern.replace("{team}", name)
     number = 2
     while (*scope, destination) in taken:

@@ -1,6 +1,6 @@
 """The history in blocks: short stretches of time that are simulated on their own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from chm.errors import ChmError
 from chm.generate.plan import Integers, Plan
-from chm.generate.simulate import Runs, Tally, new_runs, new_tally, simulate_block
+from chm.generate.runs import Runs, Tally, new_runs, new_tally
+from chm.generate.simulate import simulate_block
 from chm.generate.slots import slots_in_order
 
 _DAY_MINUTES = 1440
@@ -126,14 +127,6 @@ def fill_runs(plan: Plan, block: Block, runs: Runs) -> None:
         _NOBODY,
     )
     assert found == block.rows
-
-
-def in_shards(blocks: list[Block], shard_rows: int | None) -> Iterator[tuple[int, int]]:
-    """Return first row and number of rows of each shard; None is one shard of all rows."""
-    total = sum(block.rows for block in blocks)
-    size = shard_rows or max(total, 1)
-    for first in range(0, max(total, 1), size):
-        yield first, min(size, total - first)
 
 
 _NOBODY = Tally(*(np.zeros(0, np.int64) for _ in Tally._fields))

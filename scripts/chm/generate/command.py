@@ -166,7 +166,10 @@ def _generate(
 def _stream(data: DataSet, workers: int, display: GenerateDisplay) -> None:
     lines = CsvFormat(data.config, data.history)
     with open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as stream:
-        stream_csv(lines, data.history.blocks, workers, stream, display.on_rows)
+        try:
+            stream_csv(lines, data.history.blocks, workers, stream, display.on_rows)
+        except BrokenPipeError:
+            raise ChmError("standard output was closed before all runs were written") from None
 
 
 def _refuse_full_disk(out: Path, planned: Sequence[Estimate]) -> None:

@@ -84,7 +84,11 @@ def _new_fleet(
     if known and config.clients.total is None:
         if config.pipelines.total is None:
             return [], []
-        active = list({item.client.id: item.client for item in known}.values())
+        active = list(
+            {item.client.id: item.client for item in known if item.client.is_active}.values()
+        )
+        if not active:
+            raise ChmError("pipelines.total: no client of the data set is active")
         return [], [active[i % len(active)] for i in range(config.pipelines.total)]
     sizes = pipelines_by_client(config)
     taken = {slug(pipeline.client.name) for pipeline in known}

@@ -11,7 +11,7 @@ from chm.generate.plan import Plan
 from chm.generate.planner import make_plan, with_transient_shares
 from chm.generate.rhythm import Rhythm, make_rhythms, platforms_in_use
 from chm.generate.roles import PlantedRole, assign_roles, with_roles
-from chm.generate.simulate import Tally
+from chm.generate.runs import Tally
 from chm.generate.slots import slot_counts
 from chm.generate.text_pools import TextPool
 from chm.generate.windows import Incident, Outage, make_incidents, make_outages, with_windows

@@ -14,7 +14,7 @@ from chm.generate.config import GenerateConfig
 from chm.generate.history import History
 from chm.generate.plan import NONE
 from chm.generate.planner import first_day, table_days
-from chm.generate.simulate import Runs, new_runs
+from chm.generate.runs import Runs, new_runs
 from chm.generate.text_rows import Strings, Wording, column_texts, csv_rows
 from chm.generate.wording import make_wording, status_words
 

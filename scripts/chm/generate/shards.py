@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chm.generate.blocks import Block
 from chm.generate.journal import Journal, Part, WrittenFile, resumed_hash
 from chm.generate.run_formats import CsvFormat, Lines, ParquetFormat
-from chm.generate.simulate import Runs
+from chm.generate.runs import Runs
 from chm.generate.workers import work_in_order
 
 OnRows = Callable[[int], None]
@@ -108,8 +108,7 @@ class _CsvFiles:
         assert self._file is not None
         self._digest.update(content)
         self._bytes += len(content)
-        while content:
-            content = content[os.write(self._file.fileno(), content) :]
+        _write_all(self._file, content)
 
     def _finish(self) -> None:
         assert self._file is not None
@@ -119,6 +118,11 @@ class _CsvFiles:
         self._aside(shard).replace(self._journal.folder / shard.path)
         digest = self._digest.hexdigest()
         self._journal.finish(WrittenFile(shard.path, self._rows, self._bytes, digest))
+
+
+def _write_all(out: BinaryIO, content: memoryview) -> None:
+    while content:
+        content = content[os.write(out.fileno(), content) :]
 
 
 def write_csv(
@@ -165,10 +169,10 @@ def stream_csv(
     """Write all runs as one CSV to an open stream; `on_rows` is told of written rows."""
 
     def take(_: int, made: Lines) -> None:
-        out.write(made.content.data)
+        _write_all(out, made.content.data)
         on_rows(made.ends.size)
 
-    out.write(lines.header)
+    _write_all(out, memoryview(lines.header))
     _each_block(lines, blocks, 0, workers, take)
     out.flush()
 

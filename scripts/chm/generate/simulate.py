@@ -7,23 +7,23 @@ from a failure upstream only if that was over when it started, and nothing is re
 before it is finished.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from chm.compiled import inlined, lean
-from chm.generate.arithmetic import (
-    DOUBLING,
-    bits,
-    draw,
-    draw_between,
-    draw_normal,
-    mixed,
-    power_of_two,
+from chm.generate.arithmetic import bits, draw_between
+from chm.generate.attempts import (
+    DELAY,
+    PART,
+    START_LAG,
+    TEXT,
+    ending,
+    full_seconds,
+    is_long,
+    lag_seconds,
+    rows_processed,
+    tally_incidents,
 )
 from chm.generate.plan import (
-    CANCELED,
     FAILED,
     MANUAL,
     NEVER,
@@ -36,191 +36,12 @@ from chm.generate.plan import (
     Integers,
     Plan,
 )
+from chm.generate.runs import MANUAL_BIT, Runs, Tally
 
 _SCHEDULE, _MANUAL, _NEVER, _FIRST = (np.int64(n) for n in (SCHEDULE, MANUAL, NEVER, 0))
-# No run takes longer; the longest tail would otherwise outlast the range.
-_LONGEST_SECONDS = 20 * 3600
-_DAY = 86400
-# Manual runs are counted apart from those of slots.
-_MANUAL_BIT = np.uint64(1 << 62)
 _MANUAL_SALT = np.uint64(0xD1B54A32D192ED03)
-# The draws of an attempt, by their number under its key. Each of Python's own integers would be a
-# type of its own to the compiler, and every function compiled anew for it.
-(
-    _ENDING,
-    _BLOCKED,
-    _BLOCKED_SKIPS,
-    _WINDOW,
-    _TRANSIENT,
-    _CAUSE,
-    _WORK,
-    _IS_LONG,
-    _LONG,
-    _PART,
-    _LAG,
-    _IS_LATE,
-    _LATE,
-    _START_LAG,
-    _TEXT,
-    _ROWS,
-    _DELAY,
-) = (np.int64(number) for number in range(17))
-
-
-# The draws of a manual run before its attempt.
-_MANUAL_ROW, _MANUAL_DUE = np.int64(100), np.int64(101)
-
-
-class Runs(NamedTuple):
-    """Runs by column; `pipeline` of size 0 takes none, when only counts are wanted.
-
-    `finish` is NONE while running, `rows` where unknown, `text` where none.
-    """
-
-    pipeline: Integers
-    due: Integers
-    start: Integers
-    finish: Integers
-    ingested: Integers
-    status: Integers
-    text: Integers
-    rows: Integers
-    attempt: Integers
-    trigger: Integers
-    counter: NDArray[np.uint64]
-
-
-class Tally(NamedTuple):
-    """Counts of what was simulated: by pipeline and by incident."""
-
-    runs: Integers
-    failed: Integers
-    retries: Integers
-    overlong: Integers
-    incident_runs: Integers
-    incident_failed: Integers
-
-
-def new_runs(capacity: int) -> Runs:
-    """Return room for this many runs."""
-    names = Runs._fields[:-1]
-    columns = {name: np.empty(capacity, np.int64) for name in names}
-    return Runs(counter=np.empty(capacity, np.uint64), **columns)
-
-
-def new_tally(plan: Plan) -> Tally:
-    """Return counts of zero."""
-    by_pipeline = [np.zeros(plan.pipelines.size, np.int64) for _ in range(4)]
-    return Tally(*by_pipeline, *(np.zeros(plan.incidents, np.int64) for _ in range(2)))
-
-
-@inlined
-def _fault_window(plan: Plan, row: int, start: int, chance: int) -> int:
-    """Return the window that makes a run fail that starts now, or NONE."""
-    first, index = plan.pipelines[row]["window_first"], plan.pipelines[row]["window_last"]
-    while index > first:
-        index -= 1
-        window = plan.windows[index]
-        if window["latest_end"] <= start:
-            break
-        if window["start"] <= start < window["end"] and chance < window["bound"]:
-            return index
-    return NONE
-
-
-@inlined
-def _tally_incidents(plan: Plan, row: int, start: int, failed: bool, tally: Tally) -> None:
-    first, index = plan.pipelines[row]["window_first"], plan.pipelines[row]["window_last"]
-    while index > first:
-        index -= 1
-        window = plan.windows[index]
-        if window["latest_end"] <= start:
-            break
-        incident = window["incident"]
-        if incident != NONE and window["start"] <= start < window["end"]:
-            tally.incident_runs[incident] += 1
-            if failed:
-                tally.incident_failed[incident] += 1
-
-
-@inlined
-def _transient_pool(plan: Plan, row: int, chance: int) -> int:
-    platform = plan.pipelines[row]["platform"]
-    index = 0
-    while chance >= plan.pools.transient_bound[platform, index]:
-        index += 1
-    return plan.pools.transient[platform, index]
-
-
-@inlined
-def _is_long(plan: Plan, row: int, key: np.uint64) -> bool:
-    return draw(key, _IS_LONG) < plan.pipelines[row]["long_bound"]
-
-
-@inlined
-def _ending(
-    plan: Plan, row: int, start: int, key: np.uint64, blocked_from: int
-) -> tuple[int, int, bool]:
-    """Return how an attempt ends, its pool of texts or NONE, and whether upstream is why."""
-    chances, platform = plan.chances, plan.pipelines[row]["platform"]
-    ending = draw(key, _ENDING)
-    if ending < chances.canceled_bound:
-        return CANCELED, plan.pools.canceled[platform], False
-    if ending < chances.canceled_bound + chances.skipped_bound:
-        return SKIPPED, plan.pools.skipped[platform], False
-    if blocked_from <= start and draw(key, _BLOCKED) < chances.upstream_bound:
-        if draw(key, _BLOCKED_SKIPS) < chances.upstream_skipped_bound:
-            return SKIPPED, plan.pools.blocked[platform], True
-        return FAILED, plan.pools.upstream[platform], True
-    window = _fault_window(plan, row, start, draw(key, _WINDOW))
-    if window != NONE:
-        return FAILED, plan.windows[window]["pool"], False
-    if draw(key, _TRANSIENT) < plan.pipelines[row]["transient_bound"]:
-        if _is_long(plan, row, key):
-            return FAILED, plan.pools.timeout[platform], False
-        return FAILED, _transient_pool(plan, row, draw(key, _CAUSE)), False
-    return SUCCESS, NONE, False
-
-
-@inlined
-def _full_seconds(plan: Plan, row: int, start: int, key: np.uint64) -> int:
-    """Return how long an attempt takes that is not cut short: log-normal, then its factors."""
-    pipeline = plan.pipelines[row]
-    exponent = pipeline["duration"] + plan.season[(start // _DAY + 3) % 7]
-    exponent += (pipeline["duration_sigma"] * draw_normal(key, _WORK)) >> 16
-    if start >= pipeline["slow_since"]:
-        exponent += pipeline["slowdown"]
-    if _is_long(plan, row, key):
-        exponent += draw_between(key, _LONG, plan.chances.long_least, plan.chances.long_most)
-    # Below one doubling a second is the shortest time that can be told.
-    return min(power_of_two(min(max(exponent, 0), 30 * DOUBLING)), _LONGEST_SECONDS)
-
-
-@inlined
-def _rows(plan: Plan, row: int, start: int, key: np.uint64) -> int:
-    """Return the rows that a run processes: more when it takes longer, in the type's range."""
-    pipeline = plan.pipelines[row]
-    # 0.8 and 0.6: their squares add up to 1, so the spread is sigma and the correlation 0.8.
-    noise = (52429 * draw_normal(key, _WORK) + 39322 * draw_normal(key, _ROWS)) >> 16
-    position = pipeline["rows"] + plan.season[(start // _DAY + 3) % 7]
-    position += (pipeline["rows_sigma"] * noise) >> 16
-    position += pipeline["rows_drift_per_day"] * ((start - plan.start) // _DAY)
-    # What would leave the range is thrown back from its bounds: no heap of equal values.
-    span = pipeline["rows_span"]
-    position %= 2 * span
-    if position > span:
-        position = 2 * span - position
-    return (pipeline["rows_least"] * power_of_two(position + 16 * DOUBLING)) >> 16
-
-
-@inlined
-def _lag_seconds(plan: Plan, key: np.uint64) -> int:
-    """Return how long after its end a run is known: log-normal, with a share of late ones."""
-    chances = plan.chances
-    if draw(key, _IS_LATE) < chances.late_bound:
-        return draw_between(key, _LATE, chances.late_least_seconds, chances.late_most_seconds)
-    exponent = chances.lag + ((chances.lag_sigma * draw_normal(key, _LAG)) >> 16)
-    return power_of_two(min(max(exponent, 0), 30 * DOUBLING))
+# The draw of a slot before its attempts, and those of a manual run.
+_JITTER, _MANUAL_ROW, _MANUAL_DUE = np.int64(0), np.int64(100), np.int64(101)
 
 
 @lean
@@ -246,25 +67,25 @@ def _chain(
     if trigger == MANUAL:
         attempts = 1
     else:
-        start += draw_between(key, _ENDING, np.int64(0), pipeline["jitter_seconds"])
+        start += draw_between(key, _JITTER, _FIRST, pipeline["jitter_seconds"])
     for attempt in range(1, attempts + 1):
         if start >= min(plan.end, pipeline["active_until"]):
             break
         own = bits(key, attempt)
-        status, pool, is_blocked = _ending(plan, row, start, own, blocked_from)
+        status, pool, is_blocked = ending(plan, row, start, own, blocked_from)
         seconds = 0
         if is_blocked and status == FAILED:
-            seconds = draw_between(own, _PART, 0, 5)
+            seconds = draw_between(own, PART, 0, 5)
         elif status == SUCCESS:
-            seconds = _full_seconds(plan, row, start, own)
+            seconds = full_seconds(plan, row, start, own)
         elif status != SKIPPED:
-            part = draw_between(own, _PART, 5, 100)
-            seconds = _full_seconds(plan, row, start, own) * part // 100
+            part = draw_between(own, PART, 5, 100)
+            seconds = full_seconds(plan, row, start, own) * part // 100
         finish = start + seconds
-        ingested = finish + _lag_seconds(plan, own)
+        ingested = finish + lag_seconds(plan, own)
         if ingested >= plan.end:
             status, pool, finish = RUNNING, NONE, NONE
-            ingested = min(start + draw_between(own, _START_LAG, 1, 5), plan.end - 1)
+            ingested = min(start + draw_between(own, START_LAG, 1, 5), plan.end - 1)
         if runs.pipeline.size:
             runs.pipeline[at] = row
             runs.due[at] = due
@@ -272,28 +93,28 @@ def _chain(
             runs.finish[at] = finish
             runs.ingested[at] = ingested
             runs.status[at] = status
-            runs.rows[at] = _rows(plan, row, start, own) if status == SUCCESS else NONE
+            runs.rows[at] = rows_processed(plan, row, start, own) if status == SUCCESS else NONE
             runs.attempt[at] = attempt
             runs.trigger[at] = trigger
             runs.counter[at] = counter + np.uint64(attempt)
             runs.text[at] = NONE
             if pool != NONE:
                 last = plan.pools.size[pool] - 1
-                runs.text[at] = plan.pools.first[pool] + draw_between(own, _TEXT, 0, last)
+                runs.text[at] = plan.pools.first[pool] + draw_between(own, TEXT, 0, last)
         at += 1
         if tally.runs.size:
             tally.runs[row] += 1
             tally.failed[row] += status == FAILED
             tally.retries[row] += attempt > 1
-            tally.overlong[row] += status == SUCCESS and _is_long(plan, row, own)
-            _tally_incidents(plan, row, start, status == FAILED, tally)
+            tally.overlong[row] += status == SUCCESS and is_long(plan, row, own)
+            tally_incidents(plan, row, start, status == FAILED, tally)
         if is_blocked:
             return at, finish if status != RUNNING else NEVER
         if status != FAILED:
             return at, NEVER
         if attempt == attempts:
             return at, finish
-        delay = pipeline["retry_delay_seconds"] * draw_between(own, _DELAY, 80, 120) // 100
+        delay = pipeline["retry_delay_seconds"] * draw_between(own, DELAY, 80, 120) // 100
         start = finish + delay
         trigger = RETRY
     return at, NEVER
@@ -345,7 +166,7 @@ def _manual(
     first = max(begin, pipelines[row]["active_from"])
     last = min(stop, pipelines[row]["active_until"]) - 1
     due = draw_between(key, _MANUAL_DUE, first, last)
-    counter = _MANUAL_BIT | np.uint64(number << 3)
+    counter = MANUAL_BIT | np.uint64(number << 3)
     return _chain(plan, row, due, key, counter, _MANUAL, _NEVER, runs, at, tally)[0]
 
 
@@ -380,19 +201,3 @@ def simulate_block(
     for number in range(first_manual, first_manual + manual_runs):
         at = _manual(plan, number, begin, stop, runs, at, tally)
     return at
-
-
-@inlined
-def run_id(plan: Plan, counter: np.uint64) -> tuple[np.uint64, np.uint64]:
-    """Return the two halves of the UUID (version 4) of the run with this counter."""
-    high = mixed(plan.run_key + counter)
-    low = mixed(plan.other_run_key ^ counter)
-    high = (high & np.uint64(0xFFFFFFFFFFFF0FFF)) | np.uint64(0x4000)
-    low = (low & np.uint64(0x3FFFFFFFFFFFFFFF)) | np.uint64(1 << 63)
-    return high, low
-
-
-@inlined
-def manual_number(counter: np.uint64) -> int:
-    """Return the number of the manual run with this counter."""
-    return np.int64((counter & ~_MANUAL_BIT) >> np.uint64(3))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from chm.compiled import inlined, lean
 from chm.generate.copying import copy_bytes
 from chm.generate.plan import MANUAL, NONE, Bytes, Integers, Plan
-from chm.generate.simulate import Runs, manual_number, run_id
+from chm.generate.runs import Runs, manual_number, run_id
 
 _DAY = 86400
 _DATE_BYTES = len("2026-01-31")
