@@ -8,6 +8,8 @@ import yaml
 
 from chm.answers import QUESTIONS, Question
 from chm.cli import app
+from chm.generate.configure import preset_names
+from chm.generate.reference import configuration_table
 from chm.project import project_dir
 
 README = (project_dir() / "README.md").read_text("utf-8")
@@ -91,3 +93,15 @@ def test_every_link_to_a_file_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", README)
     assert links
     assert [link for link in links if not (project_dir() / link).exists()] == []
+
+
+def test_the_generator_s_configuration_is_documented_as_it_is():
+    # `python -m chm.generate.reference` prints the table anew.
+    described = (project_dir() / "docs" / "generate.md").read_text("utf-8")
+    assert configuration_table() in described
+
+
+def test_every_preset_is_documented():
+    described = (project_dir() / "docs" / "generate.md").read_text("utf-8")
+    listed = re.findall(r"^\| `(\w+)` \| ", described.partition("\n## Where")[0], re.MULTILINE)
+    assert listed == preset_names()
