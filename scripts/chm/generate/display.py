@@ -18,13 +18,25 @@ from rich.text import Text
 from chm.generate.estimate import Estimate
 from chm.generate.journal import Journal
 
+_PLANNING = "planning"
+
+
+class _Rows(ProgressColumn):
+    """Rows written of all; nothing while planning."""
+
+    def render(self, task: Task) -> Text:
+        if task.description == _PLANNING:
+            return Text("")
+        return Text(f"{task.completed:,.0f} of {task.total or 0:,.0f} rows")
+
 
 class _Rate(ProgressColumn):
     """Rows in a second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f} rows/s")
+        is_known = speed is not None and task.description != _PLANNING
+        return Text(f"{speed:,.0f} rows/s" if is_known else "")
 
 
 class GenerateDisplay:
@@ -36,14 +48,15 @@ class GenerateDisplay:
         self._progress = Progress(
             TextColumn("{task.description:<12}"),
             BarColumn(),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f} rows {task.percentage:>3.0f}%"),
+            TextColumn("{task.percentage:>3.0f}%"),
+            _Rows(),
             _Rate(),
             TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._planning = self._progress.add_task("planning", total=100)
+        self._planning = self._progress.add_task(_PLANNING, total=1)
         self._journal: Journal | None = None
         self._estimates: Sequence[Estimate] = ()
         self._runs = self._planning
@@ -73,7 +86,7 @@ class GenerateDisplay:
 
     def on_planned(self, share: float) -> None:
         """Show how much of the planning is done."""
-        self._progress.update(self._planning, completed=100 * share)
+        self._progress.update(self._planning, completed=share)
 
     def on_estimates(self, estimates: Sequence[Estimate]) -> None:
         """Begin to show the tables."""
