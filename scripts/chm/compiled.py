@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -58,6 +59,8 @@ def _cache_folder() -> Path:
         if b"chm.compiled" in source:
             digest.update(source)
     home = _PACKAGE / "__pycache__"
+    with suppress(OSError):
+        home.mkdir(exist_ok=True)
     if not os.access(home, os.W_OK):
         home = Path(tempfile.gettempdir()) / f"chm-{os.getuid()}"
     for former in home.glob("machine-code-*"):

@@ -189,8 +189,7 @@ def _some(rng: Random, entries: dict[str, Any]) -> dict[str, Any]:
 
 
 def _incident(rng: Random) -> dict[str, Any]:
-    return {
-        "per_30_days": rng.choice([0.0, 1.0, 30.0]),
-        "minutes": rng.choice([[1, 1], [60, 240], [1000, 100_000]]),
-        "failed_share": _share(rng, 0.9),
-    }
+    per_30_days, minutes = rng.choice(
+        [(0.0, [1, 1]), (1.0, [60, 240]), (1.0, [1000, 40_000]), (30.0, [1, 1]), (30.0, [60, 240])]
+    )
+    return {"per_30_days": per_30_days, "minutes": minutes, "failed_share": _share(rng, 0.9)}

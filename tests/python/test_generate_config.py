@@ -105,6 +105,11 @@ def told_configuration(output: str) -> dict[str, Any]:
         ("schedule.cadences_minutes", [7], "schedule.cadences_minutes: 7 is neither a part of a"),
         ("schedule.cadences_minutes", [90], "schedule.cadences_minutes: 90 is neither a part of a"),
         ("schedule.cadences_minutes", [], "schedule.cadences_minutes: Tuple should have at least"),
+        (
+            "failures.outages.per_30_days",
+            1000.0,
+            "failures.outages: 1000 times 1140 minutes are mo",
+        ),
         ("schedule.time_zones.Mars/Port", 1, "schedule.time_zones.Mars/Port: 'Mars/Port' is no"),
         ("pipelines.mix.fax.export", 1, "pipelines.mix.fax: 'fax' is not one of airflow, dbt, "),
         ("pipelines.mix.dbt.report", 1, "pipelines.mix.dbt.report: 'report' is not one of inge"),

@@ -56,21 +56,24 @@ class Journal:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def finish(self, file: WrittenFile) -> None:
-        """Note a finished file."""
+        """Note a finished file; on disk it is noted once in a while."""
         with self._lock:
             self.progress = Progress((*self.progress.files, file))
-            self._write()
+            self._write_now_and_then()
 
     def reach(self, part: Part) -> None:
         """Note how far a file is; on disk it is noted once in a while."""
         with self._lock:
             self.progress = replace(self.progress, part=part)
-            if monotonic() - self._written > _SECONDS:
-                self._write()
+            self._write_now_and_then()
 
     def flush(self) -> None:
         """Write down what is known."""
         with self._lock:
+            self._write()
+
+    def _write_now_and_then(self) -> None:
+        if monotonic() - self._written > _SECONDS:
             self._write()
 
     def _write(self) -> None:

@@ -207,13 +207,11 @@ def write_parquet(
     left = [shard for shard in shards if shard.path not in done]
     ends = list(accumulate(block.rows for block in blocks))
 
-    def make(index: int, _: None) -> WrittenFile:
-        return _write_shard(tables, blocks, ends, left[index], journal.folder, on_rows)
+    def make(index: int, _: None) -> None:
+        journal.finish(_write_shard(tables, blocks, ends, left[index], journal.folder, on_rows))
 
     try:
-        work_in_order(
-            0, len(left), workers, lambda: None, make, lambda _, file: journal.finish(file)
-        )
+        work_in_order(0, len(left), workers, lambda: None, make, lambda *_: None)
     finally:
         journal.flush()
 
