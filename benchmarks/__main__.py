@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_generate import bench_generate
+from bench_load import bench_load
 from bench_validate import bench_validate
 from rich.console import Console
 from rich.table import Table
@@ -46,8 +47,10 @@ def table(found: dict[str, Any]) -> Table:
             f"{rows:,}",
             f"{case['peak_memory_mebibytes']:,}",
         )
+    for name, case in found["load"]["cases"].items():
+        shown.add_row(name, f"{case['seconds']:.1f}", "", f"{case['rows_per_second']:,}", "")
     shown.add_section()
-    for name, ratio in found["generate"]["ratios"].items():
+    for name, ratio in (found["generate"]["ratios"] | found["load"]["ratios"]).items():
         shown.add_row(name, f"{ratio:.2f} x")
     return shown
 
@@ -63,6 +66,8 @@ def main() -> None:
         "machine": machine(),
         "generate": bench_generate(runs, scale, rounds),
         "validate": bench_validate(runs, rounds),
+        # A fifth of the size: what it measures is a ratio.
+        "load": bench_load(runs // 5, rounds),
     }
     console = Console()
     told = found["machine"]

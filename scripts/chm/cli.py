@@ -16,9 +16,11 @@ from chm.commands import (
     evaluate,
     generate,
     import_chat,
+    ingest,
     load,
     profile,
     prompts,
+    reset,
     validate,
 )
 from chm.errors import ChmError
@@ -34,12 +36,14 @@ app.command()(generate.generate)
 app.command()(validate.validate)
 app.command()(load.load)
 app.command()(check.check)
+app.command()(reset.reset)
 app.command()(answers.answers)
 app.command()(demo.demo)
 app.command()(evaluate.evaluate)
 app.command()(profile.profile)
 app.command()(prompts.prompts)
 app.command()(import_chat.import_chat)
+app.add_typer(ingest.app)
 
 
 def main() -> None:

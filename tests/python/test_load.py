@@ -1,6 +1,8 @@
 """`chm load`: what comes in is what the files say, all of it or nothing."""
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -210,8 +212,8 @@ def test_postgres_gets_an_enum_value_that_an_older_contract_lacks(postgres_targe
 def test_duckdb_gets_the_present_constraints_by_replace(duckdb_target, folder, monkeypatch):
     from chm.load import duckdb_loader
 
-    def old_statements(*arguments):
-        return [text.replace("'healthcheck'", "'old'") for text in present(*arguments)]
+    def old_statements(*arguments, **options):
+        return [text.replace("'healthcheck'", "'old'") for text in present(*arguments, **options)]
 
     present = duckdb_loader.table_statements
     monkeypatch.setattr(duckdb_loader, "table_statements", old_statements)
@@ -247,7 +249,38 @@ def test_the_command_prints_tables_rows_and_counts(target, folder):
     again = chm("load", folder, "--target", target.name)
     assert again.returncode == 1
     assert again.stderr.startswith("error: target")
+    replaced = chm("load", folder, "--target", target.name, "--replace", "--yes")
+    assert (replaced.returncode, replaced.stderr) == (0, "")
+    assert "runs per pipeline: 0 to 3 in 4 pipelines, 1 of them without any" in replaced.stdout
+
+
+def test_replace_without_a_terminal_needs_yes(target, folder, other_folder):
     assert chm("load", folder, "--target", target.name, "--replace").returncode == 0
+    before = contents(target)
+    refused = chm("load", other_folder, "--target", target.name, "--replace")
+    assert refused.returncode == 1
+    assert "18 rows go (clients 3, pipelines 4, runs 6, alert_rules 5)" in refused.stderr
+    assert "--yes" in refused.stderr
+    assert contents(target) == before
+
+
+@pytest.mark.parametrize(("answer", "runs"), [("n", 6), ("y", 2)])
+def test_replace_asks_on_a_terminal(answer, runs, duckdb_target, folder, other_folder):
+    load(folder, duckdb_target)
+    controller, terminal = pty.openpty()
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("chm"), "load", other_folder, "--replace"],
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        os.write(controller, f"{answer}\n".encode())
+        _, asked = process.communicate(timeout=60)
+    os.close(controller)
+    os.close(terminal)
+    assert b"18 rows go" in asked
+    assert process.returncode == (0 if answer == "y" else 1)
+    assert query(duckdb_target, "select count(*) from raw.runs") == [(runs,)]
 
 
 def test_the_command_prints_the_report_of_an_invalid_data_set(duckdb_target, folder):

@@ -1,5 +1,6 @@
 """The raw tables' DDL, derived from the contract, for each engine."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from chm.contract.model import Column, Contract, Table, UniqueKey
@@ -27,8 +28,13 @@ def enum_statements(contract: Contract) -> list[str]:
     return statements
 
 
-def table_statements(contract: Contract, engine: Engine) -> list[str]:
+def table_statements(
+    contract: Contract, engine: Engine, without_keys: Collection[str] = ()
+) -> list[str]:
     """Statements that make the four tables with every constraint, parents first.
+
+    The tables in `without_keys` get no primary, unique or foreign key: they are for a load that
+    adds or checks these once its rows are in.
 
     PostgreSQL: enum types, primary, foreign and unique keys, checks. DuckDB has neither
     alterable enum types nor partial indexes: its enums are checks, and a unique key with
@@ -37,14 +43,39 @@ def table_statements(contract: Contract, engine: Engine) -> list[str]:
     return [
         statement
         for table in contract.tables.values()
-        for statement in _table_statements(contract, table, engine)
+        for statement in _table_statements(
+            contract, table, engine, with_keys=table.name not in without_keys
+        )
     ]
 
 
-def _table_statements(contract: Contract, table: Table, engine: Engine) -> list[str]:
+def key_statements(contract: Contract, table: Table) -> list[str]:
+    """Statements that add the primary, unique and foreign keys to a PostgreSQL table."""
     name = f"{contract.schema}.{table.name}"
+    keys = [f"alter table {name} add {line}" for line in _key_lines(contract, table)]
+    return keys + _index_statements(contract, table)
+
+
+def _table_statements(
+    contract: Contract, table: Table, engine: Engine, *, with_keys: bool
+) -> list[str]:
     lines = [_column_line(contract, column, engine) for column in table.columns]
-    lines.append(f"primary key ({table.primary_key})")
+    if with_keys:
+        lines += _key_lines(contract, table)
+    lines += [
+        f"constraint {table.name}_{check.column}_{check.rule.lower()} check ({check.test})"
+        for check in table.checks
+    ]
+    body = ",\n    ".join(lines)
+    statements = [f"create table if not exists {contract.schema}.{table.name} (\n    {body}\n)"]
+    if engine == "postgres" and with_keys:
+        statements += _index_statements(contract, table)
+    return statements
+
+
+def _key_lines(contract: Contract, table: Table) -> list[str]:
+    """The keys as PostgreSQL's and DuckDB's table constraints, the primary key first."""
+    lines = [f"primary key ({table.primary_key})"]
     lines += [
         f"constraint {_key_name(table, key)} unique ({', '.join(key.columns)})"
         for key in table.unique
@@ -65,21 +96,19 @@ def _table_statements(contract: Contract, table: Table, engine: Engine) -> list[
         f"references {contract.schema}.{key.table} ({', '.join(key.to)})"
         for key in table.foreign_keys
     ]
-    lines += [
-        f"constraint {table.name}_{check.column}_{check.rule.lower()} check ({check.test})"
-        for check in table.checks
+    return lines
+
+
+def _index_statements(contract: Contract, table: Table) -> list[str]:
+    """The unique keys with a condition, which PostgreSQL has as indexes alone."""
+    return [
+        f"create unique index if not exists {_key_name(table, key)} "
+        f"on {contract.schema}.{table.name} "
+        f"({', '.join(key.columns)}){' nulls not distinct' if key.nulls_equal else ''} "
+        f"where {key.where}"
+        for key in table.unique
+        if key.where
     ]
-    body = ",\n    ".join(lines)
-    statements = [f"create table if not exists {name} (\n    {body}\n)"]
-    if engine == "postgres":
-        statements += [
-            f"create unique index if not exists {_key_name(table, key)} on {name} "
-            f"({', '.join(key.columns)}){' nulls not distinct' if key.nulls_equal else ''} "
-            f"where {key.where}"
-            for key in table.unique
-            if key.where
-        ]
-    return statements
 
 
 def _column_line(contract: Contract, column: Column, engine: Engine) -> str:

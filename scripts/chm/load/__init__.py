@@ -1,57 +1,74 @@
 """Load a data set into the raw tables: validated first, then all four tables or nothing."""
 
-import tempfile
 from pathlib import Path
 
-import duckdb
-
 from chm.errors import ChmError
-from chm.load.duckdb_loader import load_duckdb
-from chm.load.postgres_loader import load_postgres
-from chm.load.result import LoadResult, Progress, TableLoad, no_progress
+from chm.load.duckdb_loader import held_in_duckdb, load_duckdb
+from chm.load.postgres_loader import held_in_postgres, load_postgres
+from chm.load.result import (
+    LoadResult,
+    Mode,
+    Progress,
+    RunsPerPipeline,
+    StepClock,
+    StepTime,
+    TableLoad,
+    no_progress,
+    refuse_existing,
+)
+from chm.load.source import InvalidDataSetError, open_source
 from chm.targets import DuckDBTarget, Target
-from chm.validate import Report, check_data_set
-from chm.validate.reader import open_data_set
 
-__all__ = ["InvalidDataSetError", "LoadResult", "Progress", "TableLoad", "load"]
+__all__ = [
+    "InvalidDataSetError",
+    "LoadResult",
+    "Progress",
+    "RunsPerPipeline",
+    "StepTime",
+    "TableLoad",
+    "held_rows",
+    "load",
+]
 
 
-class InvalidDataSetError(ChmError):
-    """The data set breaks the contract; `report` says where."""
+def held_rows(target: Target) -> dict[str, int]:
+    """Return how many rows each raw table of a target holds, 0 where it is not there.
 
-    def __init__(self, report: Report) -> None:
-        super().__init__(f"{report.data_set} breaks the data contract: nothing was loaded")
-        self.report = report
+    Raises:
+        ChmError: the target can't be reached, or is in use.
+    """
+    if isinstance(target, DuckDBTarget):
+        return held_in_duckdb(target)
+    return held_in_postgres(target)
 
 
 def load(
-    folder: Path, target: Target, *, replace: bool = False, progress: Progress = no_progress
+    folder: Path,
+    target: Target,
+    *,
+    replace: bool = False,
+    append: bool = False,
+    progress: Progress = no_progress,
 ) -> LoadResult:
     """Validate the data set in `folder`, then load its four tables into `target`.
 
     All or nothing: a load that fails or is killed leaves the former content and every
-    constraint in place. With `replace` the data set takes the place of what is there. The
-    files are read once, so that what is loaded is what was validated.
+    constraint in place. With `replace` the data set takes the place of what is there, with `append`
+    it is added to it. What is loaded is what was validated: a file that changes meanwhile stops
+    the load.
 
     Raises:
         InvalidDataSetError: a rule of level E is broken.
         ChmError: the target can't be reached, is in use, refuses the data, or holds data
-            already and `replace` is false.
+            already and neither `replace` nor `append` is true; or both are.
     """
-
-    def on_step(step: str) -> None:
-        progress(step, 0, 0)
-
-    with (
-        tempfile.TemporaryDirectory() as spill,
-        duckdb.connect(config={"temp_directory": spill}) as source,
-    ):
-        source.execute("set TimeZone = 'UTC'")
-        report = check_data_set(
-            source, open_data_set(source, folder, on_step=on_step), on_step=on_step
-        )
-        if not report.is_valid:
-            raise InvalidDataSetError(report)
+    if replace and append:
+        raise ChmError("--replace and --append exclude each other", exit_code=2)
+    mode: Mode = "replace" if replace else "append" if append else "first"
+    if mode == "first":
+        refuse_existing(target.name, held_rows(target))
+    clock = StepClock()
+    with open_source(folder, clock, progress) as source:
         if isinstance(target, DuckDBTarget):
-            return load_duckdb(source, target, replace, progress)
-        return load_postgres(source, target, replace, progress)
+            return load_duckdb(source, target, mode, progress, clock)
+        return load_postgres(source, target, mode, progress, clock)

@@ -1,66 +1,107 @@
-"""Load a data set into PostgreSQL by COPY, inside one transaction."""
+"""Load a data set into PostgreSQL: new tables beside the old ones, then one short switch."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from time import perf_counter
+from contextlib import contextmanager, suppress
 from typing import Any
 
-import duckdb
 import psycopg
-from psycopg.rows import scalar_row
 
-from chm.contract import Column, Contract, Table, load_contract
-from chm.contract.ddl import enum_statements, table_statements
+from chm.contract import Contract, Table, load_contract
+from chm.contract.ddl import enum_statements
 from chm.errors import ChmError
-from chm.load.result import LoadResult, Progress, TableLoad, refuse_existing
+from chm.ingest.merge import merge_postgres
+from chm.load.append import MERGED, add_new_rows
+from chm.load.postgres_aside import (
+    SESSION_SETTINGS,
+    add_former_extras,
+    add_keys,
+    aside,
+    create_tables,
+    drop_tables,
+)
+from chm.load.postgres_copy import copy_table
+from chm.load.postgres_switch import switch_tables
+from chm.load.result import (
+    LoadResult,
+    Mode,
+    Progress,
+    RunsPerPipeline,
+    StepClock,
+    TableLoad,
+    refuse_existing,
+)
+from chm.load.source import Source
+from chm.load.verify import check_counts, checked_spread, spread_query
 from chm.postgres import connect
 from chm.targets import PostgresTarget
-from chm.validate.reader import source_table, typed_select
 
 LOCK_TIMEOUT_SECONDS = 60
-ROWS_PER_WRITE = 10_000
 
 Connection = psycopg.Connection[Any]
 
 
 def load_postgres(
-    source: duckdb.DuckDBPyConnection, target: PostgresTarget, replace: bool, progress: Progress
+    source: Source, target: PostgresTarget, mode: Mode, progress: Progress, clock: StepClock
 ) -> LoadResult:
-    """Load the valid data set that `source` holds into the database of `target`.
+    """Load a valid data set into the database of `target`.
 
-    One load at a time: a second one waits up to LOCK_TIMEOUT_SECONDS. Readers see the former
-    rows until the commit.
+    One load at a time: a second one waits up to LOCK_TIMEOUT_SECONDS. Other writers wait, readers
+    see the former rows until the switch.
 
     Raises:
         ChmError: the server can't be reached or refuses the data, another load goes on, or the
-            tables hold data already and `replace` is false.
+            tables hold data already and `mode` is first.
     """
-    contract = load_contract()
-    with _connection(target) as connection:
-        _wait_for_turn(connection)
-        _create_schema(connection, contract)
-        with connection.transaction():
-            _create_and_lock_tables(connection, contract)
-            former = _counts(connection, contract)
-            if not replace:
-                refuse_existing(target.name, former)
-            for name in reversed(contract.tables):
-                connection.execute(f"delete from {contract.schema}.{name}")
-            tables = tuple(
-                _copy_table(connection, source, contract, table, progress)
-                for table in contract.tables.values()
-            )
-        connection.execute(f"analyze {_table_list(contract)}")
-        return LoadResult(tables, former, _counts(connection, contract))
+    contract = source.contract
+    with _refusals(target), _session(target) as main:
+        _wait_for_turn(main)
+        _create_schema(main, contract)
+        try:
+            with _told_of_a_lost_commit(target, clock), main.transaction():
+                _lock_out_writers(main, contract)
+                former = _counts(main, contract)
+                if mode == "first":
+                    refuse_existing(target.name, former)
+                if mode == "append" and any(former.values()):
+                    tables, spread = _append(main, source, target, progress, clock)
+                else:
+                    tables, spread = _build(source, target, progress, clock)
+                    source.check_unchanged()
+                    progress("switching", 0, 0)
+                    with clock.step("switch", 0):
+                        switch_tables(main, contract, LOCK_TIMEOUT_SECONDS)
+                clock.add("commit", 0, 0)
+        except BaseException:
+            # Only now: the transaction that was taken back may have held the new tables.
+            _clean_up(target, contract)
+            raise
+        counts = _counts(main, contract)
+        return LoadResult(tables, former, counts, tuple(clock.steps), spread)
+
+
+def held_in_postgres(target: PostgresTarget) -> dict[str, int]:
+    """Return the rows of each table; none where there is no table.
+
+    Raises:
+        ChmError: the server can't be reached or refuses to tell.
+    """
+    with _refusals(target), _session(target) as connection:
+        return _counts(connection, load_contract())
 
 
 @contextmanager
-def _connection(target: PostgresTarget) -> Iterator[Connection]:
+def _session(target: PostgresTarget) -> Iterator[Connection]:
+    with connect(target, autocommit=True, application_name="chm load") as connection:
+        connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        for name, value in SESSION_SETTINGS.items():
+            connection.execute(f"set {name} = {value}")
+        yield connection
+
+
+@contextmanager
+def _refusals(target: PostgresTarget) -> Iterator[None]:
     try:
-        with connect(
-            target, autocommit=True, row_factory=scalar_row, application_name="chm load"
-        ) as connection:
-            yield connection
+        yield
     except psycopg.errors.LockNotAvailable:
         raise ChmError(
             f"{target.place}: another load goes on (waited {LOCK_TIMEOUT_SECONDS} s); "
@@ -72,6 +113,19 @@ def _connection(target: PostgresTarget) -> Iterator[Connection]:
         ) from None
 
 
+@contextmanager
+def _told_of_a_lost_commit(target: PostgresTarget, clock: StepClock) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.OperationalError:
+        if clock.steps[-1].step != "commit":
+            raise
+        raise ChmError(
+            f"{target.place}: the connection was lost at the commit; the tables hold either all "
+            "of the former rows or all of the new ones: look before you load again"
+        ) from None
+
+
 def _reason(error: psycopg.Error) -> str:
     """What PostgreSQL says, with the row and the column where it says so."""
     parts = (error.diag.message_primary or str(error), error.diag.message_detail)
@@ -80,7 +134,6 @@ def _reason(error: psycopg.Error) -> str:
 
 
 def _wait_for_turn(connection: Connection) -> None:
-    connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
     # The tables may not exist yet, so the turn is a lock of its own, held until the connection
     # ends, also when the process is killed.
     connection.execute("select pg_advisory_lock(hashtextextended('chm load', 0))")
@@ -88,66 +141,118 @@ def _wait_for_turn(connection: Connection) -> None:
 
 def _create_schema(connection: Connection, contract: Contract) -> None:
     # Asked first: "create schema if not exists" wants the right to create even if it exists.
-    if not connection.execute("select to_regnamespace(%s)", [contract.schema]).fetchone():
+    if not _value(connection, "select to_regnamespace(%s)", contract.schema):
         connection.execute(f"create schema {contract.schema}")
     for statement in enum_statements(contract):
         connection.execute(statement)
 
 
-def _create_and_lock_tables(connection: Connection, contract: Contract) -> None:
-    for statement in table_statements(contract, "postgres"):
-        connection.execute(statement)
-    # Other writers wait; readers go on, as they could not beside a truncate.
-    connection.execute(f"lock table {_table_list(contract)} in share row exclusive mode")
+def _lock_out_writers(connection: Connection, contract: Contract) -> None:
+    tables = _present(connection, contract)
+    if tables:
+        names = ", ".join(f"{contract.schema}.{name}" for name in tables)
+        connection.execute(f"lock table {names} in share row exclusive mode")
 
 
-def _copy_table(
-    connection: Connection,
-    source: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    table: Table,
+def _build(
+    source: Source, target: PostgresTarget, progress: Progress, clock: StepClock
+) -> tuple[tuple[TableLoad, ...], RunsPerPipeline]:
+    """Make the new tables whole: rows, keys, statistics; then look at them."""
+    contract = source.contract
+    with _session(target) as connection:
+        create_tables(connection, contract)
+        loads = tuple(
+            _copy(source, target, table, progress, clock) for table in contract.tables.values()
+        )
+        for table in contract.tables.values():
+            progress(f"keys and indexes of {table.name}", 0, 0)
+            with clock.step(f"keys of {table.name}", source.rows[table.name]):
+                add_keys(connection, contract, table)
+                add_former_extras(connection, contract, table.name)
+        progress("analyzing", 0, 0)
+        names = {name: f"{contract.schema}.{aside(name)}" for name in contract.tables}
+        with clock.step("analyze", sum(source.rows.values())):
+            connection.execute(f"analyze {', '.join(names.values())}")
+        progress("verifying", 0, 0)
+        with clock.step("verify", sum(source.rows.values())):
+            found = {
+                name: int(_value(connection, f"select count(*) from {relation}"))
+                for name, relation in names.items()
+            }
+            check_counts(source.rows, found)
+            row = connection.execute(spread_query(names["runs"], names["pipelines"])).fetchone()
+            assert row is not None
+            return loads, checked_spread(row)
+
+
+def _append(
+    main: Connection,
+    source: Source,
+    target: PostgresTarget,
     progress: Progress,
-) -> TableLoad:
-    started = perf_counter()
-    step = f"loading {table.name}"
-    row = source.execute(f"select count(*) from {source_table(table)}").fetchone()
+    clock: StepClock,
+) -> tuple[tuple[TableLoad, ...], RunsPerPipeline]:
+    """Copy the rows beside the tables, then add and merge them in the transaction of `main`."""
+    contract = source.contract
+    with _session(target) as connection:
+        create_tables(connection, contract)
+        for table in contract.tables.values():
+            _copy(source, target, table, progress, clock)
+            connection.execute(f"analyze {contract.schema}.{aside(table.name)}")
+    source.check_unchanged()
+    loads = []
+    for table in contract.tables.values():
+        incoming = f"{contract.schema}.{aside(table.name)}"
+        progress(f"adding to {table.name}", 0, 0)
+        with clock.step(f"append {table.name}", source.rows[table.name]):
+            if table.name == MERGED:
+                added = merge_postgres(main, incoming).inserted
+            else:
+                added = add_new_rows(main.execute, contract, table, incoming)
+        loads.append(TableLoad(table.name, added, clock.steps[-1].seconds))
+    drop_tables(main, contract)
+    runs, pipelines = f"{contract.schema}.{MERGED}", f"{contract.schema}.pipelines"
+    main.execute(f"analyze {runs}")
+    row = main.execute(spread_query(runs, pipelines)).fetchone()
     assert row is not None
-    done, total = 0, int(row[0])
-    progress(step, done, total)
-    lines = source.execute(_copy_lines(table))
-    columns = ", ".join(table.column_names)
-    with connection.cursor().copy(
-        f"copy {contract.schema}.{table.name} ({columns}) from stdin"
-    ) as copy:
-        while batch := lines.fetchmany(ROWS_PER_WRITE):
-            copy.write("".join(line for (line,) in batch))
-            done += len(batch)
-            progress(step, done, total)
-    return TableLoad(table.name, done, perf_counter() - started)
+    return tuple(loads), checked_spread(row)
 
 
-def _copy_lines(table: Table) -> str:
-    """A query for the rows as lines of COPY's text format, made by DuckDB's vectors."""
-    fields = ", ".join(_copy_field(column) for column in table.columns)
-    return f"select concat_ws(chr(9), {fields}) || chr(10) from ({typed_select(table)})"
+def _copy(
+    source: Source, target: PostgresTarget, table: Table, progress: Progress, clock: StepClock
+) -> TableLoad:
+    rows = source.rows[table.name]
+    with clock.step(f"copy {table.name}", rows):
+        relation = f"{source.contract.schema}.{aside(table.name)}"
+        copied = copy_table(lambda: _session(target), source, table, relation, progress)
+    return TableLoad(table.name, copied, clock.steps[-1].seconds)
 
 
-def _copy_field(column: Column) -> str:
-    field = f"{column.name}::varchar"
-    if column.is_text:
-        # The backslash goes first: the others put in new ones.
-        for character, escaped in (("'\\'", "\\\\"), ("chr(9)", "\\t"), ("chr(10)", "\\n")):
-            field = f"replace({field}, {character}, '{escaped}')"
-        field = f"replace({field}, chr(13), '\\r')"
-    return f"coalesce({field}, '\\N')"
+def _clean_up(target: PostgresTarget, contract: Contract) -> None:
+    # What is left if this fails, too, is removed by the next load.
+    with suppress(psycopg.Error, ChmError), _session(target) as connection:
+        drop_tables(connection, contract)
+
+
+def _present(connection: Connection, contract: Contract) -> list[str]:
+    return [
+        name
+        for name in contract.tables
+        if _value(connection, "select to_regclass(%s)", f"{contract.schema}.{name}")
+    ]
 
 
 def _counts(connection: Connection, contract: Contract) -> dict[str, int]:
+    present = _present(connection, contract)
     return {
-        name: connection.execute(f"select count(*) from {contract.schema}.{name}").fetchone() or 0
+        name: int(_value(connection, f"select count(*) from {contract.schema}.{name}"))
+        if name in present
+        else 0
         for name in contract.tables
     }
 
 
-def _table_list(contract: Contract) -> str:
-    return ", ".join(f"{contract.schema}.{name}" for name in contract.tables)
+def _value(connection: Connection, query: str, *arguments: str) -> Any:  # noqa: ANN401
+    row = connection.execute(query, arguments or None).fetchone()
+    assert row is not None
+    return row[0]

@@ -1,0 +1,1 @@
+"""Take run events from live systems into raw.runs."""
