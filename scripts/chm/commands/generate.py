@@ -114,8 +114,9 @@ def generate(
 
     It is as a fleet that someone runs, with planted faults: outages of platforms, clients and
     pipelines, flaky, broken, silent and slow pipelines. context/planted_truth.json tells them.
-    The bytes depend on the configuration and its seed alone. An interrupted call is gone on
-    with by the same call.
+    The bytes depend on the configuration and its seed alone. After an interruption the same
+    call goes on where it was. docs/generate.md lists every key of the configuration. The first
+    call on a machine compiles the simulation, which takes some seconds.
 
     Examples:
         chm generate --out data/mine --preset small --seed 7

@@ -75,6 +75,10 @@ def run(options: GenerateOptions) -> int:
         raise ChmError("give --out, the folder to write (or --append, --check, --dry-run)")
     if options.append and options.out:
         raise ChmError("--append writes into the folder that it names: leave out --out")
+    if out == _STREAM and (options.file_format != "csv" or options.shard_rows):
+        raise ChmError("--out - is one stream of CSV: leave out --format and --shard-rows")
+    if options.append and not options.append.is_dir():
+        raise ChmError(f"--append: {options.append} is not the folder of a data set")
     config = _configuration(options)
     if out is not None and out != _STREAM and not options.append:
         refuse_unfit(out.resolve(), force=options.force or options.dry_run)

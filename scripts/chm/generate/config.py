@@ -42,6 +42,8 @@ def _day_as_instant(value: object) -> object:
     if isinstance(value, str):
         with suppress(ValueError):
             value = date.fromisoformat(value)
+    if isinstance(value, str) and value.replace(".", "").isdigit():
+        raise ValueError("must be a day or an ISO 8601 instant with a UTC offset")
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     if not isinstance(value, datetime | str):

@@ -59,7 +59,8 @@ def set_values(assignments: Iterable[str]) -> dict[str, Any]:
             raise ChmError(f"--set: '{assignment}' is not of the form key.path=value")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        # PyYAML raises a plain ValueError for a day that no calendar has.
+        except (yaml.YAMLError, ValueError) as error:
             raise ChmError(f"--set: the value of {path} is no YAML: '{text}'") from error
         node = values
         for key in keys[:-1]:
@@ -147,7 +148,7 @@ def _read(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
         raise ChmError(f"can't read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ChmError(f"{path} is no YAML: {error}") from error
     if not isinstance(values, dict):
         raise ChmError(f"{path}: expected keys and values, as in the presets")

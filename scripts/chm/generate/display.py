@@ -74,6 +74,11 @@ class GenerateDisplay:
         self._progress.stop()
         if kind is not None and self._journal is not None:
             self._tell_finished(self._journal)
+        elif kind is KeyboardInterrupt:
+            self._console.print(
+                f"stopped while planning, after {self.seconds:.1f} s: 0 files, 0 rows written",
+                highlight=False,
+            )
 
     def clear(self) -> None:
         """Show nothing more."""

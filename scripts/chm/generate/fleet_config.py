@@ -11,7 +11,8 @@ Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 Count = Annotated[int, Field(strict=True, ge=0)]
 PositiveCount = Annotated[int, Field(strict=True, ge=1)]
 # Runs are numbered by pipeline in 19 bits of their counters.
-PipelineCount = Annotated[int, Field(strict=True, ge=1, lt=1 << 19)]
+MOST_PIPELINES = (1 << 19) - 1
+PipelineCount = Annotated[int, Field(strict=True, ge=1, le=MOST_PIPELINES)]
 NonEmpty = Annotated[tuple[PositiveCount, ...], Field(min_length=1)]
 
 

@@ -101,7 +101,7 @@ class RunsConfig(Part):
     manual_share: Annotated[float, Field(strict=True, ge=0, le=0.5)] = Field(
         0.01,
         description="share of runs that no schedule starts, about: manual runs make up for what "
-        "the schedules lack to the total",
+        "the schedules lack to the total, which is more where few pipelines run often",
     )
     canceled_share: Share = Field(0.02, description="share of runs that end canceled")
     skipped_share: Share = Field(
@@ -264,9 +264,11 @@ class RetriesConfig(Part):
 
 
 class RolesConfig(Part):
-    """Pipelines with a planted fault; each has one at most. Shares are rounded up."""
+    """Pipelines with a planted fault; each has one at most. Numbers are rounded up."""
 
-    flaky_share: Share = Field(0.06, description="share of active pipelines that are flaky")
+    flaky_share: Share = Field(
+        0.06, description="share of active pipelines of active clients that are flaky"
+    )
     flaky_failed_percent: tuple[Percent, Percent] = Field(
         (15, 35), description="share of a flaky one's runs that fail, in percent: least, most"
     )

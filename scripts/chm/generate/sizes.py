@@ -5,7 +5,7 @@ from random import Random
 from chm.errors import ChmError
 from chm.generate.config import GenerateConfig
 from chm.generate.draw import dealt, stream
-from chm.generate.fleet_config import TierConfig
+from chm.generate.fleet_config import MOST_PIPELINES, TierConfig
 
 # A small data set has this many pipelines if its runs give each so many.
 _FEW_PIPELINES = 40
@@ -35,6 +35,12 @@ def _pipelines_for_runs(config: GenerateConfig) -> int:
     days = (config.range.end - config.range.start).total_seconds() / 86400
     runs = config.runs.total
     by_pace = round(runs / (days * config.pipelines.runs_per_day))
+    if by_pace > MOST_PIPELINES:
+        raise ChmError(
+            f"runs.total: {runs:,} runs take about {by_pace:,} pipelines at pipelines.runs_per_day "
+            f"{config.pipelines.runs_per_day:g}, and at most {MOST_PIPELINES:,} can be; "
+            "lengthen the range"
+        )
     return max(by_pace, min(_FEW_PIPELINES, -(-runs // _FEW_RUNS)), 1)
 
 
