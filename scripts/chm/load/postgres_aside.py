@@ -23,6 +23,8 @@ SESSION_SETTINGS = {
     "max_parallel_maintenance_workers": "2",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
+    # A load that says it is done must still be done after a crash, whatever the server's default.
+    "synchronous_commit": "on",
     # The statement of a client that is gone ends with it.
     "client_connection_check_interval": "'2s'",
 }
