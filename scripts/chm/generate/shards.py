@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -51,6 +52,7 @@ class _CsvFiles:
         self._journal = journal
         self._header = header
         self._on_rows = on_rows
+        self._hasher = ThreadPoolExecutor(1)
         done = {file.path for file in journal.progress.files}
         self._left = [shard for shard in shards if shard.path not in done]
         self._file: BinaryIO | None = None
@@ -84,6 +86,7 @@ class _CsvFiles:
 
     def close(self) -> None:
         """Close what is open, finished or not."""
+        self._hasher.shutdown()
         if self._file:
             self._file.close()
         self._journal.flush()
@@ -106,9 +109,13 @@ class _CsvFiles:
 
     def _write(self, content: memoryview) -> None:
         assert self._file is not None
-        self._digest.update(content)
+        # Both leave the interpreter alone: they take as long as the slower of them.
+        hashed = self._hasher.submit(self._digest.update, content)
         self._bytes += len(content)
-        _write_all(self._file, content)
+        try:
+            _write_all(self._file, content)
+        finally:
+            hashed.result()
 
     def _finish(self) -> None:
         assert self._file is not None
