@@ -17,25 +17,10 @@ from chm.generate.planner import first_day, table_days
 from chm.generate.runs import Runs, new_runs
 from chm.generate.text_rows import Strings, Wording, column_texts, csv_rows
 from chm.generate.wording import make_wording, status_words
+from chm.runs_layout import RUNS_COLUMNS
 
 # What a row holds besides the texts of its wording: ids, instants, numbers and commas.
 _FIXED_BYTES = 320
-_COLUMNS = (
-    "id",
-    "pipeline_id",
-    "external_run_id",
-    "status",
-    "started_at",
-    "finished_at",
-    "duration_seconds",
-    "rows_processed",
-    "error_message",
-    "status_reason",
-    "payload",
-    "ingested_at",
-    "created_at",
-    "updated_at",
-)
 _MICROSECONDS = 1_000_000
 
 
@@ -61,7 +46,7 @@ class CsvFormat:
     """Writes blocks as lines of CSV into buffers that can be used again."""
 
     def __init__(self, config: GenerateConfig, history: History) -> None:
-        assert load_contract().tables["runs"].column_names == _COLUMNS
+        assert load_contract().tables["runs"].column_names == RUNS_COLUMNS
         self._plan = history.plan
         self._wording = make_wording(
             config, history.pipelines, history.texts.rows, first_day(config),
@@ -70,7 +55,7 @@ class CsvFormat:
         most = max((block.rows for block in history.blocks), default=0)
         self._capacity = most
         self.buffer_bytes = max(1, most * row_bound(self._wording))
-        self.header = (",".join(_COLUMNS) + "\n").encode()
+        self.header = (",".join(RUNS_COLUMNS) + "\n").encode()
 
     def room(self) -> Runs:
         """Return room for the runs of any block."""
@@ -129,7 +114,7 @@ class ParquetFormat:
             "created_at": _instants(runs.start),
             "updated_at": _instants(np.where(is_running, runs.start, runs.finish)),
         }
-        return pa.table([columns[name] for name in _COLUMNS], names=list(_COLUMNS))
+        return pa.table([columns[name] for name in RUNS_COLUMNS], names=list(RUNS_COLUMNS))
 
     def _room(self, texts: Strings, rows: int) -> NDArray[np.uint8]:
         return np.empty(rows * (_FIXED_BYTES + _longest(texts)) + 1, np.uint8)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chm.compiled import lean
+from chm.runs_layout import RUNS_COLUMNS
 from chm.validate.fields import NOT_PROVED, Bytes, instant, is_utf8, uuid_halves
 from chm.validate.hints import (
     BEYOND_ASCII,
@@ -19,24 +20,8 @@ from chm.validate.json_proof import json_object_end
 
 Numbers = NDArray[np.int64]
 
-# The columns of runs, in the one order that is scanned.
-COLUMNS = (
-    "id",
-    "pipeline_id",
-    "external_run_id",
-    "status",
-    "started_at",
-    "finished_at",
-    "duration_seconds",
-    "rows_processed",
-    "error_message",
-    "status_reason",
-    "payload",
-    "ingested_at",
-    "created_at",
-    "updated_at",
-)
-WIDTH = len(COLUMNS)
+# Fields are numbered in the one order that is scanned.
+WIDTH = len(RUNS_COLUMNS)
 ID, PIPELINE, EXTERNAL, STATUS, STARTED, FINISHED, DURATION = range(7)
 PROCESSED, ERROR, REASON, PAYLOAD, INGESTED, CREATED, UPDATED = range(7, 14)
 _IDS = (ID, PIPELINE)

@@ -7,9 +7,10 @@ import duckdb
 import numpy as np
 
 from chm.contract import Contract, Table
+from chm.runs_layout import RUNS_COLUMNS
 from chm.validate import scan
 from chm.validate.conditions import row_conditions, run_statuses
-from chm.validate.find_fields import COLUMNS, Numbers
+from chm.validate.find_fields import Numbers
 from chm.validate.keys import table_queries
 from chm.validate.scan import Words, find_pipeline, packed_word
 from chm.validate.sql import checked_table
@@ -65,7 +66,7 @@ def are_sufficient(contract: Contract, table: Table) -> bool:
     rules = {(condition.rule, condition.column) for condition in row_conditions(contract, table)}
     rules |= {(query.rule, query.column) for query in table_queries(contract, table, frozenset())}
     return (
-        table.column_names == COLUMNS
+        table.column_names == RUNS_COLUMNS
         and rules <= _PROVED
         and {check.test for check in table.checks} <= {"finished_at >= started_at"}
         and {key.columns for key in table.unique} <= {("pipeline_id", "external_run_id")}

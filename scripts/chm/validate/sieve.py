@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chm.errors import ChmError
-from chm.validate.find_fields import COLUMNS, LEAST_ROW_BYTES, SCANNED, WIDTH
+from chm.runs_layout import RUNS_COLUMNS
+from chm.validate.find_fields import LEAST_ROW_BYTES, SCANNED, WIDTH
 from chm.validate.proofs import Proofs
 from chm.validate.scan import scan_records
 
@@ -155,7 +156,7 @@ def sift(
         ChmError: a file changes while it is read.
         OSError: a file can't be read.
     """
-    header = ",".join(COLUMNS).encode() + b"\n"
+    header = ",".join(RUNS_COLUMNS).encode() + b"\n"
     with ExitStack() as stack:
         sources = []
         for index, path in enumerate(paths, start=first_index):
