@@ -133,17 +133,17 @@ def test_interruption_tells_what_is_finished_and_is_gone_on_with(
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, calls: int, error: BaseException) -> None:
-    """Let os.write work so many times, and then fail."""
-    real = os.write
+    """Let os.pwrite work so many times, and then fail."""
+    real = os.pwrite
     made = []
 
-    def write(descriptor: int, content: memoryview) -> int:
+    def write(descriptor: int, content: memoryview, offset: int) -> int:
         made.append(descriptor)
         if len(made) > calls:
             raise error
-        return real(descriptor, content)
+        return real(descriptor, content, offset)
 
-    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(os, "pwrite", write)
 
 
 def no_space() -> OSError:
@@ -252,7 +252,7 @@ def test_too_small_a_disk_is_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("moment", ["os.write", "pathlib.Path.rename", "pathlib.Path.write_bytes"])
+@pytest.mark.parametrize("moment", ["os.pwrite", "pathlib.Path.rename", "pathlib.Path.write_bytes"])
 def test_interrupted_replacement_leaves_the_former_data_set(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

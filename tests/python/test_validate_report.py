@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from chm.cli import app
 from chm.validate import RULES, validate
-from chm.validate.credentials import mask
+from chm.credentials import mask
 from data_sets import (
     ALERT_RULES,
     CLIENTS,

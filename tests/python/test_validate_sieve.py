@@ -14,7 +14,7 @@ from chm.contract import load_contract
 from chm.contract.model import Check
 from chm.errors import ChmError
 from chm.validate import reader, sieve, validate
-from chm.validate.credentials import CREDENTIAL
+from chm.credentials import CREDENTIAL
 from chm.validate.proofs import are_sufficient
 from data_sets import (
     RUNS,

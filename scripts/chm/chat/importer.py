@@ -9,8 +9,9 @@ from chm.chat.exchange import put_in_place, stage_beside
 from chm.chat.filing import FiledFile, file_tables
 from chm.chat.parents import against_registry, read_known_ids
 from chm.chat.staging import Origin, copy_data_set, stage_tables
-from chm.chat.tables import ChatTable, PassedOver, read_answer
+from chm.chat.tables import ChatRow, ChatTable, PassedOver, read_answer
 from chm.contract import load_contract
+from chm.credentials import presentable
 from chm.errors import ChmError
 from chm.validate import RULES, Report, Violation, validate
 
@@ -100,11 +101,16 @@ def _nothing_found(names: Iterable[str], passed_over: Iterable[PassedOver]) -> s
 
 def _unreadable(tables: Iterable[ChatTable]) -> list[Violation]:
     return [
-        Violation(table.file, row.line, None, "R01", None, row.problem)
+        Violation(table.file, row.line, None, "R01", _shown(row), row.problem)
         for table in tables
         for row in table.rows
         if row.problem
     ]
+
+
+def _shown(row: ChatRow) -> str | None:
+    """A row that could not be read, as far as it was, for a message."""
+    return presentable(",".join(row.fields)) if row.fields else None
 
 
 def _in_order(violations: Iterable[Violation]) -> list[Violation]:
@@ -135,6 +141,7 @@ def _located(
                 violation,
                 file=origin.table.file,
                 line=origin.row.line,
+                value=_shown(origin.row) if origin.row.problem else violation.value,
                 message=origin.row.problem or _message(violation.message, origins),
             )
         )

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from chm.chat.registry import ENTITY_TYPES, Registry, read_registry, read_rows
+from chm.chat.registry import read_rows
 from chm.chat.staging import Origin
+from chm.credentials import presentable
 from chm.errors import ChmError
-from chm.generate.dataset import REGISTRY
+from chm.registry import ENTITY_TYPES, REGISTRY, Registry, read_registry
 from chm.validate import Violation
-from chm.validate.credentials import presentable
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from chm.chat.headers import (
     table_of,
 )
 from chm.contract import Contract, Table
+from chm.credentials import presentable
 from chm.validate import Violation
-from chm.validate.credentials import presentable
 from chm.validate.records import Record, read_records
 
-_CSV_LABEL = re.compile(r"(?i)(?<![a-z])csv(?![a-z])")
+_CSV_LABEL = re.compile(r"(?i)(?<![a-z])[ct]sv(?![a-z])")
 # Labels that say nothing about the content; any other names a language.
 _PLAIN_LABELS = {"", "text", "txt", "plain", "plaintext", "table", "data", "dataset", "output"}
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -29,6 +29,7 @@ _TITLE = re.compile(r"\s*(?:(?:#|//|--|<!--|\*\*).*|[\w./ -]*(?:csv|Copy(?: code
 _LEFT_OUT = re.compile(r"(?i)\.\.\.|…|\b(?:more|remaining|omitted|truncated|continue[sd]?|etc)\b")
 _TIGHT_COMMA = re.compile(r",(?! )")
 _BLANK = re.compile(r"\s*")
+_MARKDOWN_TABLE = "a Markdown table: only CSV is imported"
 _MARKDOWN_ROW = re.compile(r"\s*\|.*\|\s*")
 
 
@@ -119,15 +120,18 @@ def _fenced(contract: Contract, file: str, block: Block) -> Iterator[Found]:
         return
     first = records[0]
     separator = other_separator(contract, ",".join(first.fields))
+    row = next(filter(_is_row, records), None)
     # Without a label that says CSV, bars make a Markdown table, which may explain something.
     if separator and (is_csv or (is_plain and separator != "bars")):
         yield _fault(file, first.line, f"the fields are separated by {separator}, not by commas")
+    elif row is not None and (is_plain or (is_csv and row is first)):
+        text = ",".join(row.fields)
+        yield _fault(file, row.line, "the row has no header over it: every block needs one", text)
     elif is_csv:
         value = ",".join(first.fields) or None
         yield _fault(file, first.line, first.problem or misfit(contract, first.fields), value)
-    elif is_plain and any(map(_is_row, records)):
-        row = next(filter(_is_row, records))
-        yield _fault(file, row.line, "the row has no header over it: every block needs one")
+    elif separator:
+        yield PassedOver(file, block.opened_at, f"{name}: {_MARKDOWN_TABLE}")
     else:
         yield PassedOver(file, block.opened_at, f"{name}: no table")
 
@@ -147,7 +151,7 @@ def _prose(contract: Contract, file: str, block: Block) -> Iterator[Found]:
         if len(fields) >= _ROW_FIELDS and _UUID.fullmatch(fields[0].strip(' "')):
             yield _fault(file, line.number, "the row stands outside any table")
         elif _MARKDOWN_ROW.fullmatch(line.text) and other_separator(contract, line.text):
-            yield PassedOver(file, line.number, "a Markdown table: only CSV is imported")
+            yield PassedOver(file, line.number, _MARKDOWN_TABLE)
         index += 1
 
 
@@ -203,7 +207,14 @@ def _is_title(record: Record) -> bool:
 
 def _starts_with_header(contract: Contract, records: Sequence[Record], *, exact: bool) -> bool:
     """Whether the first record, titles aside, is a header."""
-    first = next((record for record in records if not _is_title(record)), None)
+    first = next(
+        (
+            record
+            for record in records
+            if not _is_title(record) or resembles_header(contract, record.fields)
+        ),
+        None,
+    )
     if first is None or first.problem:
         return False
     if exact:
@@ -251,11 +262,12 @@ def _row(table: Table, header: Sequence[str], record: Record) -> ChatRow:
         return ChatRow(record.line, (), f"the row {record.problem}{_quoting_hint(record.problem)}")
     fields = record.fields
     if len(fields) == len(header):
-        # Behind "id, name" the blank after a comma belongs to the separator.
-        spaced = (name.startswith(" ") for name in header)
+        # Behind "id, name" the blank after a comma belongs to the separator; so it does in a row
+        # in which there is one after every comma.
+        is_row_spaced = all(field.startswith(" ") for field in fields[1:])
         values = [
-            field.removeprefix(" ") if is_spaced else field
-            for field, is_spaced in zip(fields, spaced, strict=True)
+            field.removeprefix(" ") if is_row_spaced or name.startswith(" ") else field
+            for field, name in zip(fields, header, strict=True)
         ]
         by_name = dict(zip(column_names(header), values, strict=True))
         # No id, number, instant or enum value has blanks around it; a text may.
@@ -271,6 +283,10 @@ def _row(table: Table, header: Sequence[str], record: Record) -> ChatRow:
         problem += ": it seems to stand for rows that are left out, ask for the whole table"
     elif text.lstrip().startswith(("#", "//", "--")):
         problem += ": it seems to be a comment"
+    elif len(fields) == len(header) + 1 and not fields[-1].strip():
+        problem += ": it ends in a comma too many"
+    elif len(fields) > len(header) and ' "' in text:
+        problem += ": a quote opens a text only right behind the comma, without a blank"
     elif len(fields) > len(header):
         problem += ': a text with commas needs "quotes" around it, and its own quotes doubled'
     return ChatRow(record.line, tuple(fields), problem)

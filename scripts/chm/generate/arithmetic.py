@@ -7,6 +7,7 @@ digit from one machine to the next.
 """
 
 import math
+from bisect import bisect_right
 from statistics import NormalDist
 
 import numpy as np
@@ -49,7 +50,8 @@ def _normal_quantiles() -> list[int]:
     return [round(normal.inv_cdf((i + 0.5) / _STEPS) * DOUBLING) for i in range(_STEPS)]
 
 
-_POWERS = np.array(_powers_of_two(), np.int64)
+_POWERS_OF_TWO = _powers_of_two()
+_POWERS = np.array(_POWERS_OF_TWO, np.int64)
 _QUANTILES = np.array(_normal_quantiles(), np.int64)
 
 
@@ -99,8 +101,8 @@ def logarithm(value: int) -> int:
     """Return the fixed-point logarithm to base 2 of a whole number >= 1, rounded down."""
     whole = value.bit_length() - 1
     mantissa = (value << 30) >> whole
-    step = int(np.searchsorted(_POWERS, mantissa, side="right")) - 1
+    step = bisect_right(_POWERS_OF_TWO, mantissa) - 1
     if step == _STEPS:
         return (whole + 1) << 16
-    low, high = int(_POWERS[step]), int(_POWERS[step + 1])
+    low, high = _POWERS_OF_TWO[step], _POWERS_OF_TWO[step + 1]
     return (whole << 16) + (step << 4) + ((mantissa - low) << 4) // (high - low)

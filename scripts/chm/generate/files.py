@@ -14,13 +14,14 @@ import yaml
 
 from chm.contract import load_contract
 from chm.generate.config import GenerateConfig
-from chm.generate.dataset import REGISTRY, REGISTRY_COLUMNS, DataSet
+from chm.generate.csv_files import Shard
+from chm.generate.dataset import DataSet
 from chm.generate.fleet import Client, Pipeline
 from chm.generate.journal import WrittenFile
-from chm.generate.shards import Shard
 from chm.generate.text_pools import checksums
 from chm.generate.truth import iso, planted_truth
 from chm.generate.version import GENERATOR_VERSION
+from chm.registry import REGISTRY, REGISTRY_COLUMNS
 
 FOLDERS = ("base", "batches", "context")
 # Libraries whose updates may change names or time zones.

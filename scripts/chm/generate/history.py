@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from chm.generate.blocks import Block, added, block_times, count_blocks, with_manual_runs
 from chm.generate.cadence import Cadences, check_reachable
 from chm.generate.config import GenerateConfig
@@ -12,9 +14,16 @@ from chm.generate.planner import make_plan, with_transient_shares
 from chm.generate.rhythm import Rhythm, make_rhythms, platforms_in_use
 from chm.generate.roles import PlantedRole, assign_roles, with_roles
 from chm.generate.runs import Tally
-from chm.generate.slots import slot_counts
+from chm.generate.slots import slot_counts, slots_within
 from chm.generate.text_pools import TextPool
-from chm.generate.windows import Incident, Outage, make_incidents, make_outages, with_windows
+from chm.generate.windows import (
+    Incident,
+    Outage,
+    make_incidents,
+    make_outages,
+    of_healthy,
+    with_windows,
+)
 from chm.generate.wording import Texts, make_pools
 
 # From so many runs on, counting them all only to find out how many retries there are takes
@@ -69,7 +78,7 @@ def plan_history(
     wanted = round(total * (1 - config.runs.manual_share))
     slots = wanted
     if total >= _MANY_RUNS:
-        slots = slots * wanted // planner.sampled_runs(slots)
+        slots = int(wanted / planner.sampled_runs_by_slot(slots))
     best: _Draft | None = None
     for _ in range(_FITS):
         draft = planner.draft(slots)
@@ -132,16 +141,18 @@ class _Planner:
         self._platforms = platforms_in_use(pipelines)
         pools = make_pools(self.texts, self._platforms)
         plan = make_plan(config, pipelines, self.rhythms, pools)
+        self._outages = make_outages(config, pipelines, plan, self.texts)
         self._cadences = Cadences(config, plan, pipelines, self.rhythms)
         check_reachable(config, self._cadences, len(pipelines))
 
-    def sampled_runs(self, slots: int) -> int:
-        """About how many runs a history with so many slots has."""
+    def sampled_runs_by_slot(self, slots: int) -> float:
+        """About how many runs a history with so many slots has for each of them."""
         plan = self._planned(slots)[0]
-        times = block_times(plan, self._config.runs.total)
-        blocks, _ = count_blocks(plan, times[::_SAMPLE_EVERY], self._workers, lambda _: None)
-        share = sum(block.stop - block.begin for block in blocks) / (plan.end - plan.start)
-        return max(1, round(sum(block.runs for block in blocks) / share))
+        times = block_times(plan, self._config.runs.total)[::_SAMPLE_EVERY]
+        blocks, _ = count_blocks(plan, times, self._workers, lambda _: None)
+        everyone = np.arange(len(self._pipelines))
+        due = sum(slots_within(plan, everyone, begin, stop) for begin, stop in times)
+        return max(sum(block.runs for block in blocks), 1) / max(due, 1)
 
     def draft(self, slots: int) -> _Draft:
         """Return the history with so many slots at most."""
@@ -157,7 +168,7 @@ class _Planner:
         roles = assign_roles(config, pipelines, plan)
         plan = with_roles(plan, roles)
         incidents = make_incidents(config, pipelines, plan)
-        outages = make_outages(config, pipelines, roles, plan)
+        outages = of_healthy(self._outages, roles)
         plan = with_windows(config, plan, pipelines, roles, incidents, outages, self.texts)
         plan = plan._replace(pools=make_pools(self.texts, self._platforms))
         return plan, roles, incidents, outages

@@ -27,6 +27,8 @@ _JOBS = {
     "export": ("export", "feed", "report"),
     "healthcheck": ("heartbeat", "probe"),
 }
+# All of them would take long to load.
+_PROVIDERS = ["faker.providers.company", "faker.providers.person"]
 _TEAMS = ("data-alerts", "etl-oncall", "platform-ops", "analytics-eng", "data-quality")
 
 
@@ -37,7 +39,7 @@ def slug(text: str) -> str:
 
 def company_names(seed: str, count: int, taken: Collection[str] = ()) -> list[str]:
     """Return distinct company names, also distinct as slugs, and from those `taken`."""
-    faker = Faker("en_US")
+    faker = Faker("en_US", providers=_PROVIDERS)
     faker.seed_instance(seed)
     names: dict[str, str] = {}
     while len(names) < count:
@@ -54,7 +56,7 @@ def company_names(seed: str, count: int, taken: Collection[str] = ()) -> list[st
 
 def vendor_names(seed: int, count: int) -> list[str]:
     """Return the names of vendors, one word each; a name may come twice."""
-    faker = Faker("en_US")
+    faker = Faker("en_US", providers=_PROVIDERS)
     faker.seed_instance(f"{seed}/vendors")
     return [faker.last_name() for _ in range(count)]
 

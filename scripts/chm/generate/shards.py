@@ -3,11 +3,10 @@
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from chm.generate.blocks import Block
-from chm.generate.journal import Journal, Part, WrittenFile, resumed_hash
+from chm.generate.csv_files import CsvFiles, Shard
+from chm.generate.journal import Journal, WrittenFile
 from chm.generate.run_formats import CsvFormat, Lines, ParquetFormat
 from chm.generate.runs import Runs
 from chm.generate.workers import work_in_order
@@ -26,105 +26,12 @@ _ROW_GROUP_ROWS = 1 << 17
 _HASH_BYTES = 1 << 22
 
 
-@dataclass(frozen=True)
-class Shard:
-    """A file of runs: its path in the data set, and which rows of all runs it holds."""
-
-    path: str
-    first_row: int
-    rows: int
-
-
 @dataclass
 class _Tool:
     """What a worker makes the lines of a block with."""
 
     room: Runs
     buffer: NDArray[np.uint8]
-
-
-class _CsvFiles:
-    """Takes the lines of blocks in order and cuts them into the shards' files."""
-
-    def __init__(
-        self, shards: Sequence[Shard], header: bytes, journal: Journal, on_rows: OnRows
-    ) -> None:
-        self._journal = journal
-        self._header = header
-        self._on_rows = on_rows
-        self._hasher = ThreadPoolExecutor(1)
-        done = {file.path for file in journal.progress.files}
-        self._left = [shard for shard in shards if shard.path not in done]
-        self._file: BinaryIO | None = None
-        self._rows = self._bytes = 0
-        self._digest = hashlib.sha256()
-        part = journal.progress.part
-        if part and self._left and self._left[0].path == part.path:
-            digest = resumed_hash(self._aside(self._left[0]), part)
-            if digest:
-                self._rows, self._bytes, self._digest = part.rows, part.bytes, digest
-                self._file = self._aside(self._left[0]).open("ab", buffering=0)
-        self.first_row = self._left[0].first_row + self._rows if self._left else None
-
-    def take(self, lines: Lines, skipped: int) -> None:
-        """Write the lines after the `skipped` first ones."""
-        at = skipped
-        while at < lines.ends.size:
-            self._open()
-            taken = min(self._left[0].rows - self._rows, lines.ends.size - at)
-            first = lines.ends[at - 1] if at else 0
-            self._write(lines.content.data[first : lines.ends[at + taken - 1]])
-            self._rows += taken
-            at += taken
-            self._on_rows(taken)
-            if self._rows == self._left[0].rows:
-                self._finish()
-        if self._file:
-            path = self._left[0].path
-            digest = self._digest.copy().hexdigest()
-            self._journal.reach(Part(path, self._rows, self._bytes, digest))
-
-    def close(self) -> None:
-        """Close what is open, finished or not."""
-        self._hasher.shutdown()
-        if self._file:
-            self._file.close()
-        self._journal.flush()
-
-    def finish_empty(self) -> None:
-        """Finish a shard without rows: a file with a header alone."""
-        while self._left and self._left[0].rows == 0:
-            self._open()
-            self._finish()
-
-    def _aside(self, shard: Shard) -> Path:
-        return self._journal.folder / f"{shard.path}.part"
-
-    def _open(self) -> None:
-        if self._file is None:
-            self._file = self._aside(self._left[0]).open("wb", buffering=0)
-            self._rows = self._bytes = 0
-            self._digest = hashlib.sha256()
-            self._write(memoryview(self._header))
-
-    def _write(self, content: memoryview) -> None:
-        assert self._file is not None
-        # Both leave the interpreter alone: they take as long as the slower of them.
-        hashed = self._hasher.submit(self._digest.update, content)
-        self._bytes += len(content)
-        try:
-            _write_all(self._file, content)
-        finally:
-            hashed.result()
-
-    def _finish(self) -> None:
-        assert self._file is not None
-        shard = self._left.pop(0)
-        self._file.close()
-        self._file = None
-        self._aside(shard).replace(self._journal.folder / shard.path)
-        digest = self._digest.hexdigest()
-        self._journal.finish(WrittenFile(shard.path, self._rows, self._bytes, digest))
 
 
 def _write_all(out: BinaryIO, content: memoryview) -> None:
@@ -150,9 +57,9 @@ def write_csv(
         journal: Knows the finished files; at the end all of them.
         on_rows: Told of rows that have been written.
     """
-    files = _CsvFiles(shards, lines.header, journal, on_rows)
+    files = CsvFiles(shards, lines.header, workers, journal, on_rows)
     try:
-        files.finish_empty()
+        files.place_empty()
         if files.first_row is not None:
             ends = list(accumulate(block.rows for block in blocks))
             first = next((i for i, end in enumerate(ends) if end > files.first_row), len(blocks))
@@ -164,7 +71,7 @@ def write_csv(
                 blocks,
                 first,
                 workers,
-                lambda index, made: files.take(made, skipped if index == first else 0),
+                lambda index, made: files.place(made, skipped if index == first else 0),
             )
     finally:
         files.close()
@@ -189,7 +96,7 @@ def _each_block(
     blocks: Sequence[Block],
     first: int,
     workers: int,
-    take: Callable[[int, Lines], None],
+    take: Callable[[int, Lines], Callable[[], None] | None],
 ) -> None:
     work_in_order(
         first,
@@ -223,6 +130,29 @@ def write_parquet(
         journal.flush()
 
 
+def _parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """How columns are stored: a dictionary where texts repeat, differences of numbers.
+
+    A dictionary of values that do not repeat is made in vain: it nearly doubles the time.
+    """
+    repeating = [
+        column.name
+        for column in schema
+        if pa.types.is_dictionary(column.type) or column.name == "pipeline_id"
+    ]
+    numbers = [
+        column.name
+        for column in schema
+        if pa.types.is_integer(column.type) or pa.types.is_timestamp(column.type)
+    ]
+    return {
+        "compression": "zstd",
+        "compression_level": 1,
+        "use_dictionary": repeating,
+        "column_encoding": dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
+    }
+
+
 def _write_shard(
     tables: ParquetFormat,
     blocks: Sequence[Block],
@@ -235,7 +165,7 @@ def _write_shard(
     last_row = shard.first_row + shard.rows
     group: list[pa.Table] = []
     grouped = 0
-    with pq.ParquetWriter(aside, tables.schema, compression="zstd", compression_level=1) as writer:
+    with pq.ParquetWriter(aside, tables.schema, **_parquet_options(tables.schema)) as writer:
         for block, end in zip(blocks, ends, strict=True):
             begin = end - block.rows
             first, last = max(begin, shard.first_row), min(end, last_row)

@@ -125,10 +125,12 @@ def slots_within(plan: Plan, rows: Integers, begin: int, stop: int) -> int:
 
 
 @compiled
-def pipelines_due(plan: Plan, rows: Integers, begin: int, stop: int) -> int:
-    """Return how many of these pipelines are due at least once in [begin, stop)."""
+def pipelines_due(plan: Plan, rows: Integers, times: NDArray[np.int64]) -> Integers:
+    """Return for each row [begin, stop) of `times` how many of these pipelines are due in it."""
     nowhere = np.empty(0, np.int64)
-    found = 0
-    for row in rows:
-        found += slots_between(plan, row, begin, stop, nowhere) > 0
+    found = np.zeros(len(times), np.int64)
+    for place in range(len(times)):
+        for row in rows:
+            due = slots_between(plan, row, times[place, 0], times[place, 1], nowhere)
+            found[place] += due > 0
     return found

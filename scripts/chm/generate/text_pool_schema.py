@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from chm.contract import load_contract
-from chm.validate.credentials import CREDENTIAL
+from chm.credentials import CREDENTIAL
 
 # The causes that the simulation plants, never draws by weight, and the status they end in.
 SPECIAL_CAUSES: Mapping[str, str] = {
@@ -160,7 +160,7 @@ class PoolFile(_Part):
         return values
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+class _UniqueKeyLoader(yaml.CSafeLoader):
     """A YAML loader that refuses a key given twice, of which others keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

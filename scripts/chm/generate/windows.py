@@ -12,9 +12,11 @@ from chm.generate.draw import stream
 from chm.generate.faults import Role
 from chm.generate.fleet import Pipeline
 from chm.generate.plan import NONE, WINDOW, Plan
+from chm.generate.rhythm import platforms_in_use
 from chm.generate.roles import PlantedRole
 from chm.generate.run_config import IncidentConfig
 from chm.generate.slots import pipelines_due
+from chm.generate.text_pools import TextPool
 from chm.generate.wording import Texts
 
 _MONTH = 30 * 86400
@@ -38,11 +40,12 @@ class Incident:
 
 @dataclass(frozen=True)
 class Outage:
-    """A time in which one pipeline is down, from `start` and before `end`."""
+    """A time in which one pipeline is down, from `start` and before `end`; `pool` says why."""
 
     row: int
     start: int
     end: int
+    pool: TextPool
 
 
 def make_incidents(
@@ -83,36 +86,49 @@ def _placed(
             begin = rng.randint(plan.start, max(plan.start, plan.end - seconds - 1))
             end = min(begin + seconds, plan.end)
             if all(end <= first or last <= begin for first, last in windows):
-                places.append((pipelines_due(plan, rows, begin, end), -begin, end))
+                places.append((begin, end))
         if places:
-            hit, begin, end = max(places)
+            hits = pipelines_due(plan, rows, np.array(places, np.int64))
+            hit, begin, end = max(
+                (hit, -begin, end) for hit, (begin, end) in zip(hits, places, strict=True)
+            )
             if hit:
                 windows.append((-begin, end))
     return sorted(windows)
 
 
 def make_outages(
-    config: GenerateConfig, pipelines: Sequence[Pipeline], roles: Sequence[PlantedRole], plan: Plan
+    config: GenerateConfig, pipelines: Sequence[Pipeline], plan: Plan, texts: Texts
 ) -> list[Outage]:
     """Return each pipeline's times of being down: exponential times up, uniform times down.
 
-    Pipelines with another planted fault have none: what is planted in them is to be seen.
+    They follow from the range alone, not from schedules or roles.
     """
     settings = config.failures.outages
     outages: list[Outage] = []
     if not settings.per_30_days:
         return outages
     mean_up = int(_MONTH / settings.per_30_days - 60 * settings.mean_minutes)
+    causes = {
+        platform: tuple(zip(*texts.causes(platform, "failed"), strict=True))
+        for platform in platforms_in_use(pipelines)
+    }
     for row, pipeline in enumerate(pipelines):
-        if roles[row].role != Role.HEALTHY:
-            continue
         rng = stream(config.seed, config.runs.batch, "outages", pipeline.id)
+        pools, weights = causes[pipeline.platform]
         instant = plan.start + _exponential(rng, mean_up)
         while instant < plan.end:
             end = instant + 60 * rng.randint(*settings.minutes)
-            outages.append(Outage(row, instant, min(end, plan.end)))
+            why = stream(config.seed, "cause of outage", pipeline.id, instant)
+            pool = why.choices(pools, weights)[0]
+            outages.append(Outage(row, instant, min(end, plan.end), pool))
             instant = end + _exponential(rng, mean_up)
     return outages
+
+
+def of_healthy(outages: Sequence[Outage], roles: Sequence[PlantedRole]) -> list[Outage]:
+    """Return the outages of pipelines without another fault: what is planted is to be seen."""
+    return [outage for outage in outages if roles[outage.row].role == Role.HEALTHY]
 
 
 def _exponential(rng: Random, mean: int) -> int:
@@ -146,12 +162,10 @@ def with_windows(
             for row in incident.rows
         ]
     bound = share_bound(config.failures.outages.failed_share)
-    for outage in outages:
-        pipeline = pipelines[outage.row]
-        rng = stream(config.seed, "cause of outage", pipeline.id, outage.start)
-        causes = texts.causes(pipeline.platform, "failed")
-        pool = rng.choices([pool for pool, _ in causes], [weight for _, weight in causes])[0]
-        windows.append((outage.row, outage.start, outage.end, bound, texts.number(pool), NONE))
+    windows += [
+        (outage.row, outage.start, outage.end, bound, texts.number(outage.pool), NONE)
+        for outage in outages
+    ]
     for row, planted in enumerate(roles):
         if planted.role == Role.BROKEN and planted.since is not None:
             pool_number = texts.special(pipelines[row].platform, "broken")
@@ -171,9 +185,11 @@ def _arranged(
     numbers = np.arange(len(rows))
     rows["window_first"] = np.searchsorted(owners, numbers, side="left")
     rows["window_last"] = np.searchsorted(owners, numbers, side="right")
-    for index in range(len(array)):
-        earlier = (
-            array[index - 1]["latest_end"] if index and owners[index - 1] == owners[index] else 0
-        )
-        array[index]["latest_end"] = max(earlier, array[index]["end"])
+    latest_ends = []
+    latest_end, owner = 0, NONE
+    for row, _, end, *_ in windows:
+        latest_end = max(latest_end, end) if row == owner else end
+        owner = row
+        latest_ends.append(latest_end)
+    array["latest_end"] = latest_ends
     return plan._replace(pipelines=rows, windows=array, incidents=incidents)

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any, Generic, TypeVar
@@ -23,7 +24,7 @@ class _Ordered(Generic[Tool, Result]):
         count: int,
         tools: list[Tool],
         make: Callable[[int, Tool], Result],
-        take: Callable[[int, Result], None],
+        take: Callable[[int, Result], Callable[[], None] | None],
     ) -> None:
         self.stopped = threading.Event()
         self._make = make
@@ -32,6 +33,7 @@ class _Ordered(Generic[Tool, Result]):
         self._next = first
         self._expected = first
         self._ready: dict[int, tuple[Result, Tool]] = {}
+        self._to_finish: deque[tuple[Callable[[], None] | None, Tool]] = deque()
         self._is_taking = False
         self._lock = threading.Lock()
         self._tools: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -48,6 +50,7 @@ class _Ordered(Generic[Tool, Result]):
                 if number >= self._count:
                     break
                 self._hand_in(number, self._make(number, tool), tool)
+                self._finish()
         except BaseException:
             self.stop()
             raise
@@ -70,9 +73,18 @@ class _Ordered(Generic[Tool, Result]):
                 if taken is None or self.stopped.is_set():
                     self._is_taking = False
                     return
-            self._take(self._expected, taken[0])
+            self._to_finish.append((self._take(self._expected, taken[0]), taken[1]))
             self._expected += 1
-            self._tools.put(taken[1])
+
+    def _finish(self) -> None:
+        while self._to_finish and not self.stopped.is_set():
+            try:
+                finish, tool = self._to_finish.popleft()
+            except IndexError:
+                return
+            if finish:
+                finish()
+            self._tools.put(tool)
 
 
 def work_in_order(
@@ -81,7 +93,7 @@ def work_in_order(
     workers: int,
     new_tool: Callable[[], Tool],
     make: Callable[[int, Tool], Result],
-    take: Callable[[int, Result], None],
+    take: Callable[[int, Result], Callable[[], None] | None],
 ) -> None:
     """Make results `first` to `count` - 1 in threads and take them one by one, in order.
 
@@ -92,7 +104,8 @@ def work_in_order(
         new_tool: Makes what a result is made with, such as a buffer. A tool is used again
             once its result has been taken; there are a few more of them than threads.
         make: Makes a result.
-        take: Takes a result.
+        take: Takes a result. What it returns, if anything, is called afterwards, by any
+            thread and in any order.
 
     Raises:
         BaseException: what `make`, `take` or an interruption raised, after every thread ended.

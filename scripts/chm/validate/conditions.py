@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chm.contract import Check, Column, Contract, Table
-from chm.validate.credentials import CREDENTIAL
+from chm.credentials import CREDENTIAL
 from chm.validate.sql import is_blank, is_set, literal, text_of
 
 # How the checks of the contract read to a user; {name} is a field as written.

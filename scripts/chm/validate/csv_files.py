@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from chm.contract import Table
-from chm.validate.credentials import presentable
+from chm.credentials import presentable
 from chm.validate.files import DataFile, Faults, source_table
 from chm.validate.records import MAX_RECORD_BYTES, read_records
 from chm.validate.sql import literal

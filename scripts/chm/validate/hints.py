@@ -19,7 +19,7 @@ KINDS[ord("\\")] = ESCAPE
 KINDS[list(b",\n")] = DELIMITER
 KINDS[ord('"')] = QUOTES
 KINDS[list(b"\0\r")] = REFUSED
-# Letters and signs of which no credential lacks all; see chm.validate.credentials.
+# Letters and signs of which no credential lacks all; see chm.credentials.
 KINDS[list(b"bBwW@")] = HINT
 KINDS[0x80:] = HIGH
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 
 from chm.contract import Table, load_contract
+from chm.credentials import presentable
 from chm.validate.conditions import row_conditions
-from chm.validate.credentials import presentable
 from chm.validate.files import DataFile, DataSetFiles, source_table
 from chm.validate.keys import Query, table_queries
 from chm.validate.lines import record_lines
