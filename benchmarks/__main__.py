@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_generate import bench_generate
+from bench_ingest import bench_ingest
 from bench_load import bench_load
 from bench_validate import bench_validate
 from rich.console import Console
@@ -49,8 +50,16 @@ def table(found: dict[str, Any]) -> Table:
         )
     for name, case in found["load"]["cases"].items():
         shown.add_row(name, f"{case['seconds']:.1f}", "", f"{case['rows_per_second']:,}", "")
+    for name, case in found["ingest"]["cases"].items():
+        peak, taken = case["peak_memory_mebibytes"], case["seconds"]
+        shown.add_row(
+            f"chm ingest, {name}", f"{taken:.1f}", "", f"{case['rows_per_second']:,}", f"{peak:,}"
+        )
     shown.add_section()
-    for name, ratio in (found["generate"]["ratios"] | found["load"]["ratios"]).items():
+    ratios = [
+        ratio for part in ("generate", "load", "ingest") for ratio in found[part]["ratios"].items()
+    ]
+    for name, ratio in ratios:
         shown.add_row(name, f"{ratio:.2f} x")
     return shown
 
@@ -68,6 +77,7 @@ def main() -> None:
         "validate": bench_validate(runs, rounds),
         # A fifth of the size: what it measures is a ratio.
         "load": bench_load(runs // 5, rounds),
+        "ingest": bench_ingest(runs // 5, runs // 10, rounds),
     }
     console = Console()
     told = found["machine"]

@@ -4,7 +4,9 @@ import os
 import sys
 import tempfile
 import traceback
+from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,6 +16,7 @@ from chm.commands import (
     check,
     demo,
     evaluate,
+    exec_,
     generate,
     import_chat,
     ingest,
@@ -32,6 +35,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"chm {version('chm-analytics')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _chm(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(generate.generate)
 app.command()(validate.validate)
 app.command()(load.load)
@@ -44,6 +67,8 @@ app.command()(profile.profile)
 app.command()(prompts.prompts)
 app.command()(import_chat.import_chat)
 app.add_typer(ingest.app)
+# What follows the job's name is the job's own, also what looks like an option.
+app.command("exec", context_settings={"allow_interspersed_args": False})(exec_.exec_)
 
 
 def main() -> None:

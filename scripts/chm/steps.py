@@ -6,7 +6,20 @@ from time import monotonic
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+
+def transient_progress(console: Console, *columns: ProgressColumn) -> Progress:
+    """Return a display of bars that goes when it is done, and shows nothing off a terminal."""
+    # Where nobody looks, rich would still print an empty line.
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 class Step:
@@ -23,13 +36,12 @@ class StepDisplay:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._started = monotonic()
-        self._progress = Progress(
+        self._progress = transient_progress(
+            console,
             TextColumn("{task.description:<10}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=console,
-            transient=True,
         )
 
     def __enter__(self) -> "StepDisplay":

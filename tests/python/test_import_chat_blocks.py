@@ -127,6 +127,30 @@ def test_a_blank_behind_each_comma_is_no_part_of_a_text():
     assert table.rows[0].fields == tuple(DATA[CLIENTS][0].values())
 
 
+def test_a_blank_behind_each_comma_of_a_row_is_no_part_of_a_text_either():
+    answer = read("```csv\n" + HEADER + "\n" + ROWS.replace(",", ", ") + "```")
+    assert [list(row.fields) for row in answer.tables[0].rows] == [
+        list(row.values()) for row in DATA[CLIENTS]
+    ]
+
+
+@pytest.mark.parametrize("header", ["**{}**", "** {} **", "**{}"])
+def test_a_header_in_bold_type(header):
+    assert found(f"```csv\n{header.format(HEADER)}\n{ROWS}```") == [("clients", 3)]
+    names = ",".join(f"**{name}**" for name in HEADER.split(","))
+    assert found(f"```csv\n{names}\n{ROWS}```") == [("clients", 3)]
+
+
+@pytest.mark.parametrize("between", ["", "\n", "\n  \n"])
+def test_a_fence_around_a_fence_of_the_same_length(between):
+    text = f"```\n{between}```csv\n{CSV[CLIENTS]}```\n{between}```\nbye"
+    assert found(text) == [("clients", 3)]
+    assert [fault.partition(" R01 ")[2] for fault in faults(text.removesuffix("```\nbye"))] == [
+        "the fence that opens here is still open at the end: the answer is cut off, ask the chat "
+        "model to continue or to repeat it"
+    ]
+
+
 def test_a_title_that_stands_for_rows_is_refused():
     text = f"```csv\n{CSV[CLIENTS]}# 38 more clients\n{CSV[PIPELINES]}```"
     assert "stand for rows that are left out" in (read(text).tables[0].rows[-1].problem or "")
@@ -163,9 +187,12 @@ def test_a_markdown_table_is_passed_over_and_named():
     assert [(item.line, item.reason) for item in answer.passed_over] == [
         (1, "a Markdown table: only CSV is imported")
     ]
+    (left,) = read("```\n| id | name | is_active |\n|---|---|---|\n| x | y | z |\n```").passed_over
+    assert left.reason == "block without a label: a Markdown table: only CSV is imported"
 
 
 HEADER = "id,name,is_active,created_at,updated_at"
+ROWS = CSV[CLIENTS].split("\n", 1)[1]
 
 
 @pytest.mark.parametrize(
@@ -197,8 +224,20 @@ HEADER = "id,name,is_active,created_at,updated_at"
         ),
         (f"```\n{HEADER.replace(',', chr(9))}\n```", "a.md:2 R01 the fields are separated by tabs"),
         (
-            "```\n" + CSV[CLIENTS].split("\n", 1)[1] + "```",
-            "a.md:2 R01 the row has no header over it",
+            "```\n" + ROWS + "```",
+            f"a.md:2 R01 '{ROWS.splitlines()[0]}' the row has no header over it",
+        ),
+        (
+            f"```csv\n{CSV[CLIENTS]}```\n(continued)\n```csv\n" + ROWS + "```",
+            f"a.md:9 R01 '{ROWS.splitlines()[0]}' the row has no header over it",
+        ),
+        (
+            f"```tsv\n{CSV[CLIENTS].replace(',', chr(9))}```",
+            "a.md:2 R01 the fields are separated by tabs",
+        ),
+        (
+            f"```csv\n{HEADER.upper()}\n{ROWS}```",
+            f"a.md:2 R01 '{HEADER.upper()}' is the header of clients in capitals",
         ),
         (
             f"{identifier(1, 9)},Left over,true,2026-01-01T00:00:00Z,2026-01-01T00:00:00Z",
@@ -220,6 +259,9 @@ def test_what_bars_an_import_is_named(text, expected):
         ("# a comment", "has 1 field instead of 5: it seems to be a comment"),
         ("a,b,c,d,e,f", 'has 6 fields instead of 5: a text with commas needs "quotes"'),
         ('a,"{\\"x\\": 1}",c,d,e', "has text after a closing quote: inside a quoted field each"),
+        ("a,b,c,d,e,", "has 6 fields instead of 5: it ends in a comma too many"),
+        ('a, "b, c",d,e,', "has 6 fields instead of 5: it ends in a comma too many"),
+        ('a, "b, c", d, e, f', "has 6 fields instead of 5: a quote opens a text only right"),
         ('a,"b,c,d,e', "has a quoted field that is never closed: inside a quoted field each"),
     ],
 )

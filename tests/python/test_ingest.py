@@ -134,6 +134,9 @@ def test_instants_become_utc_and_durations_are_computed(loaded, chm):
     [
         ({"started_at": "yesterday"}, "started_at 'yesterday' is not an ISO 8601 instant"),
         ({"started_at": "0001-01-01T00:00:00+05:00"}, "is not an ISO 8601 instant"),
+        ({"started_at": 20260301}, "started_at 20260301 is not an ISO 8601 instant"),
+        ({"started_at": True}, "is not an ISO 8601 instant"),
+        ({"started_at": 10**400}, "is not an ISO 8601 instant"),
         ({"started_at": "2026-03-02", "finished_at": "2026-03-01"}, "is before started_at"),
         ({"duration_seconds": -1}, "duration_seconds -1 is not between 0 and 2147483647"),
         ({"duration_seconds": 2**31}, "is not between 0 and"),
@@ -260,6 +263,16 @@ def test_register_and_retry(loaded, chm, tmp_path):
     # Once more: the pipeline is known, the run has the same id.
     code, counts = chm(loaded, "jsonl", lines(unknown), "--client", "New", "--register")
     assert (code, counts["unchanged"], counts["registered_pipelines"]) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "instant", [1772324400, 1772324400000, 1772324400.0, "1772324400", "1772324400000"]
+)
+def test_instants_may_be_seconds_or_milliseconds_since_1970(instant, duckdb_target, folder, chm):
+    load(folder, duckdb_target)
+    assert chm(duckdb_target, "jsonl", lines(event(status="ok", updated_at=instant)))[0] == 0
+    found = the_run(duckdb_target, "updated_at = timestamptz '2026-03-01 00:20:00+00'")
+    assert found == (True,)
 
 
 def test_a_mapping_says_where_fields_are(loaded, chm, tmp_path):

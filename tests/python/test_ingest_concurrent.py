@@ -1,12 +1,9 @@
-"""Ingestors beside each other on PostgreSQL, and ingestors that are killed."""
+"""Ingestors beside each other on PostgreSQL."""
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,7 +12,7 @@ from chm.ingest.run import Options, ingest
 from chm.ingest.store import open_store
 from chm.load import load
 from data_sets import identifier
-from raw_tables import ENGINES, constraints, contents, execute, make_target
+from raw_tables import contents, execute
 
 EVENTS = 600
 PROGRAM = """
@@ -100,27 +97,3 @@ def test_ingestors_at_once_end_in_the_same_table(processes, postgres_target, tmp
     execute(postgres_target, "delete from raw.runs where external_run_id like 'run-%'")
     load(folder, postgres_target, replace=True)
     assert by_one(postgres_target, stream, tmp_path) == found
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_an_ingestor_that_is_killed_can_be_repeated(engine, request, tmp_path, folder):
-    target = make_target(request, engine, tmp_path)
-    load(folder, target)
-    constrained = constraints(target)
-    stream = events(7)
-    draw = random.Random(7)
-    for attempt in range(4):
-        process = ingestor(target, tmp_path, attempt, stream)
-        for _ in range(draw.randrange(1, 8)):
-            process.stdout.readline()
-        time.sleep(draw.random() / 50)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-        assert constraints(target) == constrained
-    process = ingestor(target, tmp_path, 9, stream)
-    process.communicate(timeout=120)
-    assert process.returncode == 0
-    found = comparable(target)
-    load(folder, target, replace=True)
-    assert by_one(target, stream, tmp_path) == found

@@ -1,41 +1,31 @@
-"""A load that is killed, at any moment, leaves the former rows or the new ones, and all else."""
+"""A load whose client or server is killed, at any moment, leaves the former rows or the new ones.
 
-import os
+CHM_TEST_KILLS says how many there are of each kind: of clients and servers, of loads that replace
+and that append, and in test_ingest_killed.py of ingestions.
+"""
+
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from chm.errors import ChmError
 from chm.load import load
-from chm.targets import PostgresTarget, Target, read_target
-from data_sets import RUNS, run, valid_data_set, write_data_set
-from postgres_server import fresh_database, postgres_server
-from raw_tables import ENGINES, TABLES, constraints, contents, execute, make_target, query
+from chm.targets import Target, read_target
+from data_sets import RUNS, identifier, run, valid_data_set, write_data_set
+from faults import (
+    crashing_server,
+    decorate,
+    disturbed,
+    duration,
+    frame,
+    moments,
+    work_tables,
+)
+from postgres_server import fresh_database
+from raw_tables import ENGINES, constraints, contents, make_target, query
 
-# Kills on each engine; a longer search for a bad moment sets another number.
-KILLS = int(os.environ.get("CHM_TEST_KILLS", "4"))
-
-PROGRAM = """
-import sys
-from pathlib import Path
-from chm.load import load
-from chm.targets import read_target
-
-print("ready", flush=True)
-sys.stdin.readline()
-load(Path(sys.argv[1]), read_target(sys.argv[2]), replace=True)
-"""
-
-LEFTOVERS = """
-    select table_name from information_schema.tables
-    where table_schema = 'raw' and table_name not in ('clients', 'pipelines', 'runs', 'alert_rules')
-    """
+MODES = {"replace": ["--replace", "--yes"], "append": ["--append"]}
 
 
 @pytest.fixture
@@ -44,90 +34,68 @@ def other_folder(tmp_path: Path) -> Path:
     files = valid_data_set()
     del files[RUNS]
     for batch in range(4):
-        rows = range(batch * 5_000 + 1, (batch + 1) * 5_000)
+        rows = range(batch * 2_500 + 1_000, (batch + 1) * 2_500 + 1_000)
         files[f"runs_20260105_batch{batch:02}.csv"] = [run(number) for number in rows]
+    # One that is there, for the merge.
+    files["runs_20260105_batch00.csv"].append(run(1, updated_at="2026-02-01T00:00:00Z"))
     return write_data_set(tmp_path / "other", files)
 
 
-@pytest.fixture(autouse=True)
-def shards_go_straight_to_the_server(monkeypatch):
-    monkeypatch.setattr("chm.load.source.SIFT_FROM_BYTES", 1)
+def words(folder: Path, target: Target, mode: str) -> list[str | Path]:
+    return ["load", folder, "--target", target.name, *MODES[mode]]
 
 
-def load_killed(folder: Path, target: Target, delay: float, number: int = signal.SIGKILL) -> int:
-    """Load in a process that gets the signal after `delay` seconds; return its exit code."""
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, folder, target.name],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout.readline() == "ready\n"
-        process.stdin.write("\n")
-        process.stdin.flush()
-        try:
-            process.wait(delay)
-        except subprocess.TimeoutExpired:
-            process.send_signal(number)
-        return process.wait(60)
-
-
-def catalog(target: Target) -> list[tuple[str, str]]:
-    """The constraints and indexes of the four tables; what else is in raw does not count."""
-    names = {name for table in TABLES for name in (table, f"raw.{table}")}
-    return [row for row in constraints(target) if row[0] in names]
-
-
-def duration(folder: Path, target: Target) -> float:
-    started = time.monotonic()
-    load(folder, target, replace=True)
-    return time.monotonic() - started
-
-
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_killed_load_leaves_all_of_the_old_or_all_of_the_new(
-    engine, request, tmp_path, folder, other_folder
+def test_a_killed_client_leaves_all_of_the_old_or_all_of_the_new(
+    mode, engine, request, tmp_path, folder, other_folder
 ):
     target = make_target(request, engine, tmp_path)
-    longest = duration(other_folder, target) * 1.2
+    load(folder, target)
+    longest = duration(words(other_folder, target, mode))
     new = contents(target)
     load(folder, target, replace=True)
-    execute(
-        target,
-        "create schema staging",
-        "create view staging.run_count as select count(*) as n from raw.runs",
-    )
-    old, constrained = contents(target), catalog(target)
-    seen = set()
-    for _ in range(KILLS):
-        assert load_killed(other_folder, target, random.uniform(0, longest)) in (-9, 0)
+    decorate(target)
+    old, framed = contents(target), frame(target)
+    for delay in moments(longest):
+        code, errors = disturbed(words(other_folder, target, mode), delay)
+        assert code in (-9, 0), errors
         found = contents(target)
-        assert found in (old, new)
-        assert catalog(target) == constrained
-        assert query(target, "select n from staging.run_count") == [(len(found["runs"]),)]
-        seen.add(len(found["runs"]))
-        # The next load gets its turn.
+        assert found in ((new,) if code == 0 else (old, new))
+        assert frame(target) == framed
+        # The next load gets its turn, and removes what is left of the killed one.
         load(folder, target, replace=True)
-        assert contents(target) == old
-        assert catalog(target) == constrained
+        assert (contents(target), frame(target), work_tables(target)) == (old, framed, [])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_ctrl_c_leaves_the_old_and_nothing_beside_it(
-    engine, request, tmp_path, folder, other_folder
+def test_a_killed_server_has_the_old_rows_or_the_new_when_it_is_back(
+    folder, other_folder, monkeypatch
 ):
-    target = make_target(request, engine, tmp_path)
-    longest = duration(other_folder, target)
-    new = contents(target)
-    load(folder, target, replace=True)
-    old, constrained = contents(target), catalog(target)
-    for share in (0.3, 0.6, 0.9):
-        load_killed(other_folder, target, share * longest, signal.SIGINT)
-        assert contents(target) in (old, new)
-        assert catalog(target) == constrained
-        assert query(target, LEFTOVERS) == []
-        load(folder, target, replace=True)
+    with crashing_server() as cluster, fresh_database(cluster.server) as database:
+        for name, value in cluster.server.environment(database).items():
+            monkeypatch.setenv(name, value)
+        target = read_target("prod")
+        load(folder, target)
+        longest, new = {}, {}
+        for mode in MODES:
+            longest[mode] = duration(words(other_folder, target, mode))
+            new[mode] = contents(target)
+            load(folder, target, replace=True)
+        decorate(target)
+        old, framed = contents(target), frame(target)
+        for number, delay in enumerate(moments(1)):
+            mode = random.choice([*MODES])
+            kill = (cluster.cut_power, cluster.kill_a_backend)[number % 2]
+            code, errors = disturbed(words(other_folder, target, mode), delay * longest[mode], kill)
+            if kill == cluster.cut_power:
+                cluster.start()
+            cluster.wait()
+            assert (code, errors.count("\n")) in ((0, 0), (1, 1)), errors
+            assert errors.startswith("error: ") or not errors
+            assert contents(target) in ((new[mode],) if code == 0 else (old, new[mode]))
+            assert frame(target) == framed
+            load(folder, target, replace=True)
+            assert (contents(target), frame(target), work_tables(target)) == (old, framed, [])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -135,27 +103,41 @@ def test_a_first_load_that_is_killed_leaves_no_rows(
     engine, request, tmp_path, folder, other_folder
 ):
     target = make_target(request, engine, tmp_path)
-    load_killed(other_folder, target, 0.3)
-    present = f"table_schema = 'raw' and table_name in {TABLES}"
+    disturbed(words(other_folder, target, "replace"), 0.2)
+    present = "table_schema = 'raw' and table_name in ('clients', 'runs')"
     names = f"select count(*) from information_schema.tables where {present}"
     count = query(target, names)[0][0]
-    assert count in (0, 4)
+    assert count in (0, 2)
     if not count:
         assert load(folder, target).counts["runs"] == len(valid_data_set()[RUNS])
-        assert query(target, LEFTOVERS) == []
+        assert work_tables(target) == []
 
 
-def test_a_bad_row_in_the_last_shard_changes_nothing(target, folder, other_folder):
+@pytest.mark.parametrize(
+    "row",
+    [
+        "not,a,run",
+        ",".join(run(50_000, pipeline_id=identifier(2, 999), payload="").values()),
+    ],
+    ids=["bad row", "orphan"],
+)
+def test_a_bad_row_in_the_last_shard_changes_nothing(row, target, folder, other_folder):
     load(folder, target)
     before = contents(target), constraints(target)
     last = other_folder / "batches" / "runs_20260105_batch03.csv"
-    last.write_text(last.read_text() + "not,a,run\n")
-    with pytest.raises(ChmError, match="nothing was loaded"):
-        load(other_folder, target, replace=True)
-    assert (contents(target), constraints(target)) == before
+    last.write_text(last.read_text() + row + "\n")
+    for mode in MODES:
+        code, errors = disturbed(words(other_folder, target, mode), 60)
+        assert code == 1
+        assert "nothing was loaded" in errors
+        assert errors.count("\n") == 1
+        assert (contents(target), constraints(target)) == before
 
 
-def test_a_shard_that_changes_after_its_validation_stops_the_load(target, folder, other_folder):
+def test_a_shard_that_changes_after_its_validation_stops_the_load(
+    target, folder, other_folder, monkeypatch
+):
+    monkeypatch.setattr("chm.load.source.SIFT_FROM_BYTES", 1)
     load(folder, target)
     before = contents(target), constraints(target)
     last = other_folder / "batches" / "runs_20260105_batch03.csv"
@@ -167,48 +149,3 @@ def test_a_shard_that_changes_after_its_validation_stops_the_load(target, folder
     with pytest.raises(ChmError, match="changed while it was loaded: nothing was loaded"):
         load(other_folder, target, replace=True, progress=change)
     assert (contents(target), constraints(target)) == before
-
-
-def backends(target: PostgresTarget) -> list[int]:
-    return [
-        pid
-        for (pid,) in query(
-            target, "select pid from pg_stat_activity where application_name = 'chm load'"
-        )
-    ]
-
-
-def wait_for_recovery(target: PostgresTarget) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            query(target, "select 1")
-        except psycopg.OperationalError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        else:
-            return
-
-
-@pytest.mark.parametrize("moment", ["loading runs", "keys and indexes of runs", "switching"])
-def test_a_killed_server_has_the_old_rows_when_it_is_back(
-    moment, folder, other_folder, monkeypatch
-):
-    """SIGKILL to a backend makes the whole server stop at once and recover."""
-    with postgres_server() as server, fresh_database(server) as database:
-        for name, value in server.environment(database).items():
-            monkeypatch.setenv(name, value)
-        target = read_target("prod")
-        load(folder, target)
-        before = contents(target), catalog(target)
-
-        def kill(step: str, done: int, _total: int) -> None:
-            if step == moment and not done:
-                os.kill(backends(target)[0], signal.SIGKILL)
-
-        with pytest.raises(ChmError, match=r"can't connect|nothing was loaded"):
-            load(other_folder, target, replace=True, progress=kill)
-        wait_for_recovery(target)
-        assert (contents(target), catalog(target)) == before
-        assert load(other_folder, target, replace=True).counts["runs"] == 4 * 4999
-        assert query(target, LEFTOVERS) == []

@@ -93,6 +93,20 @@ def test_readers_see_the_former_rows_and_writers_wait(postgres_target, folder, o
     assert seen == [before]
 
 
+def test_the_time_limits_of_the_server_do_not_stop_a_load(postgres_target, folder):
+    for limit in ("statement_timeout", "transaction_timeout", "lock_timeout"):
+        execute(
+            postgres_target,
+            f"alter database {postgres_target.database} set {limit} = '200ms'",
+        )
+    load(
+        folder,
+        postgres_target,
+        progress=lambda step, *_: sleep(0.3) if step == "loading runs" else None,
+    )
+    assert query(postgres_target, "select count(*) from raw.runs") == [(6,)]
+
+
 def test_of_two_first_loads_the_second_finds_the_data_of_the_first(postgres_target, folder):
     def wait_for_second(step, done, total):
         if step == "loading alert_rules" and done == total:

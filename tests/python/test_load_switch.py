@@ -175,16 +175,146 @@ def test_constraints_and_indexes_of_others_stay(postgres_target, folder, other_f
         assert constraints(postgres_target) == constrained
 
 
-def test_what_a_new_table_can_not_take_over_stops_the_load(postgres_target, folder, other_folder):
+NOT_TAKEN_OVER = {
+    "the trigger touched": [
+        "create function public.touch() returns trigger language plpgsql "
+        "as 'begin return new; end'",
+        "create trigger touched before insert on raw.runs "
+        "for each row execute function public.touch()",
+    ],
+    "the rule quiet": ["create rule quiet as on delete to raw.runs do instead nothing"],
+    "row security": ["alter table raw.runs enable row level security"],
+    "the policy own": ["create policy own on raw.runs using (true)"],
+    "the publication feed": ["create publication feed for table raw.runs"],
+    "a replica identity": ["alter table raw.runs replica identity full"],
+    "the extended statistics both": [
+        "create statistics raw.both on status, pipeline_id from raw.runs"
+    ],
+    "the child table raw.older": ["create table raw.older () inherits (raw.runs)"],
+    "the column note": ["alter table raw.runs add column note text"],
+    "the foreign key of_run of notes": [
+        "create table public.notes (run_id uuid constraint of_run references raw.runs)"
+    ],
+    "the foreign key of_run of raw.notes": [
+        "create table raw.notes (run_id uuid constraint of_run references raw.runs)"
+    ],
+}
+
+
+@pytest.mark.parametrize("what", NOT_TAKEN_OVER)
+def test_what_a_new_table_can_not_take_over_stops_the_load(
+    what, postgres_target, folder, other_folder
+):
+    load(folder, postgres_target)
+    execute(postgres_target, *NOT_TAKEN_OVER[what])
+    before = contents(postgres_target), constraints(postgres_target)
+    steps = []
+    with pytest.raises(ChmError, match=f"raw.runs has .* take over: {what}; nothing was loaded$"):
+        load(
+            other_folder,
+            postgres_target,
+            replace=True,
+            progress=lambda step, *_: steps.append(step),
+        )
+    # Before any row was copied.
+    assert not [step for step in steps if step.startswith("loading")]
+    assert (contents(postgres_target), constraints(postgres_target)) == before
+    # A batch is added to the table that is there.
+    load(folder, postgres_target, append=True)
+
+
+def test_the_tables_of_another_owner_stop_the_load(postgres_target, folder, reader):
     load(folder, postgres_target)
     execute(
         postgres_target,
-        "create table public.notes (run_id uuid constraint of_run references raw.runs)",
+        f"alter role {reader} login password 'secret'",
+        f"grant all on schema raw to {reader}",
+        f"grant all on all tables in schema raw to {reader}",
+        *(f"alter type raw.{key} owner to {reader}" for key in enum_types(postgres_target)),
+    )
+    before = contents(postgres_target)
+    as_other = replace(postgres_target, user=reader, password="secret")
+    with pytest.raises(ChmError, match=r"the owner \w+, of which this role is no member; nothing"):
+        load(folder, as_other, replace=True)
+    assert contents(postgres_target) == before
+    execute(
+        postgres_target,
+        *(f"alter type raw.{key} owner to current_user" for key in enum_types(postgres_target)),
+    )
+
+
+def enum_types(target):
+    return [
+        name
+        for (name,) in query(
+            target,
+            "select typname from pg_type "
+            "where typnamespace = 'raw'::regnamespace and typtype = 'e'",
+        )
+    ]
+
+
+def test_settings_of_others_stay(postgres_target, folder, other_folder):
+    load(folder, postgres_target)
+    execute(
+        postgres_target,
+        "alter table raw.runs alter column ingested_at set default now()",
+        "alter table raw.runs alter column rows_processed set default 7",
+        "alter table raw.clients alter column is_active set default true",
+        "alter table raw.runs set (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05)",
+    )
+    settings = (
+        "select relname, attname, attnotnull, pg_get_expr(adbin, adrelid), reloptions "
+        "from pg_class inner join pg_attribute on attrelid = pg_class.oid "
+        "left join pg_attrdef on adrelid = attrelid and adnum = attnum "
+        "where relnamespace = 'raw'::regnamespace and relkind = 'r' and attnum > 0 order by 1, 2"
+    )
+    held = query(postgres_target, settings)
+    for data in (other_folder, folder):
+        load(data, postgres_target, replace=True)
+        assert query(postgres_target, settings) == held
+
+
+def test_a_not_null_rule_of_others_is_kept(postgres_target, folder):
+    load(folder, postgres_target)
+    execute(
+        postgres_target,
+        "update raw.pipelines set description = 'none' where description is null",
+        "alter table raw.pipelines alter column description set not null",
     )
     before = contents(postgres_target), constraints(postgres_target)
-    with pytest.raises(ChmError, match="the foreign key of_run of notes; nothing was loaded"):
-        load(other_folder, postgres_target, replace=True)
+    with pytest.raises(ChmError, match=r"column .description. .* contains null values; nothing"):
+        load(folder, postgres_target, replace=True)
     assert (contents(postgres_target), constraints(postgres_target)) == before
+
+
+def test_a_table_of_others_with_the_name_of_a_work_table_stays(
+    postgres_target, folder, other_folder
+):
+    load(folder, postgres_target)
+    execute(
+        postgres_target,
+        "create table raw.chm_new_runs as select 1 as n",
+        "create table raw.run_ as select 2 as n",
+    )
+    before = contents(postgres_target), constraints(postgres_target)
+    for mode in ("replace", "append"):
+        with pytest.raises(ChmError, match=r"raw.chm_new_runs is not of chm load.*rename it"):
+            load(other_folder, postgres_target, **{mode: True})
+    assert (contents(postgres_target), constraints(postgres_target)) == before
+    assert query(postgres_target, "select n from raw.chm_new_runs") == [(1,)]
+    execute(postgres_target, "alter table raw.chm_new_runs rename to mine")
+    load(other_folder, postgres_target, replace=True)
+    assert query(postgres_target, "select * from raw.mine, raw.run_") == [(1, 2)]
+
+
+def test_an_added_column_stops_the_load_on_duckdb(duckdb_target, folder):
+    load(folder, duckdb_target)
+    execute(duckdb_target, "alter table raw.clients add column note text")
+    before = contents(duckdb_target)
+    with pytest.raises(ChmError, match=r"raw.clients has .*the column note; nothing was loaded"):
+        load(folder, duckdb_target, replace=True)
+    assert contents(duckdb_target) == before
 
 
 def test_a_reader_that_does_not_end_stops_the_load(

@@ -227,17 +227,25 @@ def faulty(name: str, content: bytes, message: str) -> Any:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        faulty(RUNS, b"", f"{RUNS}: expected one column pipeline_id in the header, not 0"),
-        faulty(CLIENTS, b"id,id\n1,2\n", f"{CLIENTS}: expected one column id in the header, not 2"),
+        faulty(RUNS, b"", f"{RUNS}:1 expected one column pipeline_id in the header, not 0"),
+        faulty(
+            CLIENTS, b"id,id\n1,2\n", f"{CLIENTS}:1 expected one column id in the header, not 2"
+        ),
         faulty(
             RUNS,
             b"pipeline_id,status,started_at\na,b,c\nd\n",
-            f"{RUNS}:3: the row is no well-formed CSV (chm validate tells every fault)",
+            f"{RUNS}:3 the row has 1 field instead of 3: nothing can be counted before that is "
+            "mended (chm validate tells every fault)",
         ),
         faulty(
             PIPELINES,
             b'id,client_id,platform\na,b,"c\n',
-            f"{PIPELINES}:2: the row is no well-formed CSV",
+            f"{PIPELINES}:2 the row has a quote that is never closed, or text after one that is: ",
+        ),
+        faulty(
+            CLIENTS,
+            b"id,name\na,\xff\n",
+            f"{CLIENTS}:2 the row is not UTF-8: nothing can be counted",
         ),
         faulty("runs_1.parquet", b"PAR1", "runs_1.parquet can't be read: "),
         faulty("runs_1.parquet", b"", "runs_1.parquet can't be read: "),

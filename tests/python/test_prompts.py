@@ -78,7 +78,7 @@ def test_the_known_ids_are_listed(folder, with_registry):
     for name in ("base", "runs", "alert-rules"):
         text = make_prompt(name, ORDER, folder)
         for row in data[CLIENTS]:
-            assert f"{row['id']},{row['name']},{row['is_active']}\n" in text
+            assert f"{row['id']},{row['name']},{row['is_active']},{row['created_at']}\n" in text
         for row in data[PIPELINES]:
             assert f"{row['id']},{row['client_id']},{row['name']},{row['platform']}," in text
 
@@ -86,6 +86,10 @@ def test_the_known_ids_are_listed(folder, with_registry):
 def test_what_was_asked_for_is_in_the_prompt(folder):
     assert "7 new clients and 23 new pipelines" in make_prompt("base", ORDER)
     assert "There are none yet." in make_prompt("base", ORDER)
+    assert "the registry holds 0 clients and 0 pipelines." in make_prompt("bootstrap", ORDER)
+    data = valid_data_set()
+    held = f"holds {len(data[CLIENTS])} clients and {len(data[PIPELINES])} pipelines."
+    assert held in make_prompt("bootstrap", ORDER, folder)
     runs = make_prompt("runs", ORDER, folder)
     assert "# Runs, batch 02\n" in runs
     assert "61 new runs for the pipelines listed below, from 2026-02-01 to 2026-02-07" in runs
@@ -115,25 +119,53 @@ def test_days_in_the_wrong_order_are_refused():
         make_prompt("base", replace(ORDER, first_day=date(2026, 2, 8)))
 
 
+# The options that each prompt has a use for.
+OPTIONS = {
+    "bootstrap": {},
+    "base": {"--clients": "7", "--pipelines": "23", "--from-date": "2026-02-01"},
+    "runs": {"--rows": "61", "--from-date": "2026-02-01", "--to-date": "2026-02-07"},
+    "alert-rules": {"--rows": "61"},
+    "templates": {},
+}
+EVERY_OPTION = {
+    **OPTIONS["base"],
+    **OPTIONS["runs"],
+    "--batch": "9",
+    "--from": "folder",
+}
+
+
+def invoke(name, options):
+    arguments = [word for pair in options.items() for word in pair]
+    return CliRunner().invoke(app, ["prompts", name, *arguments])
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_command_prints_it(name, folder):
-    arguments = ["prompts", name, "--from", str(folder), "--from-date", "2026-02-01"]
-    result = CliRunner().invoke(
-        app,
-        [
-            *arguments,
-            "--to-date",
-            "2026-02-07",
-            "--rows",
-            "61",
-            "--clients",
-            "7",
-            "--pipelines",
-            "23",
-        ],
-    )
+    needs = {} if name == "templates" else {"--from": str(folder)}
+    result = invoke(name, OPTIONS[name] | needs)
     assert result.exit_code == 0
     assert result.output == make_prompt(name, ORDER, folder) + "\n"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_option_that_changes_nothing_is_refused(name):
+    has_use_for = set(OPTIONS[name])
+    has_use_for |= {"--from"} if name != "templates" else set()
+    has_use_for |= {"--batch"} if name == "runs" else set()
+    for option in EVERY_OPTION.keys() - has_use_for:
+        result = invoke(name, {option: EVERY_OPTION[option]})
+        assert result.exception.exit_code == 2
+        assert f"the prompt {name} has no use for {option}: it takes " in str(result.exception)
+
+
+def test_numbers_that_contradict_each_other_are_refused(folder):
+    with pytest.raises(ChmError, match="--pipelines 5 is less than --clients 7") as caught:
+        make_prompt("base", replace(ORDER, pipelines=5))
+    assert caught.value.exit_code == 2
+    assert "60 new clients and 60 new pipelines" in invoke("base", {"--clients": "60"}).output
+    with pytest.raises(ChmError, match="already has batch 1; 2 is free"):
+        make_prompt("runs", replace(ORDER, batch=1), folder)
 
 
 def test_a_day_that_is_none_is_a_wrong_command_line():

@@ -96,7 +96,7 @@ def test_every_link_to_a_file_leads_somewhere() -> None:
 
 
 def test_the_generator_s_configuration_is_documented_as_it_is():
-    # `python -m chm.generate.reference` prints the table anew.
+    # `chm generate --keys` prints the table anew.
     described = (project_dir() / "docs" / "generate.md").read_text("utf-8")
     assert configuration_table() in described
 

@@ -1,5 +1,8 @@
 """`chm reset` drops what the project made in a target and nothing else."""
 
+import subprocess
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
@@ -7,7 +10,7 @@ from chm.cli import app
 from chm.errors import ChmError
 from chm.load import load
 from chm.reset import dbt_relations, reset
-from raw_tables import contents, execute, query
+from raw_tables import connect, contents, execute, query
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +78,57 @@ def test_a_view_of_others_stops_the_reset_of_postgres(postgres_target, folder):
     with pytest.raises(ChmError, match=r"view .*mine depends on table"):
         reset("prod", agree)
     assert (query(postgres_target, THERE), contents(postgres_target)) == before
+
+
+def test_a_view_of_others_stops_the_reset_of_duckdb(duckdb_target, folder):
+    load(folder, duckdb_target)
+    execute(
+        duckdb_target,
+        "create view main.mine as select * from raw.runs",
+        "create view main.broken as select 1 as n",
+        "create view main.long_broken as select * from main.broken",
+        "drop view main.broken",
+    )
+    before = query(duckdb_target, THERE), contents(duckdb_target)
+    with pytest.raises(ChmError, match=r'"main"."mine" reads what would go; nothing was dropped'):
+        reset("dev", agree)
+    assert (query(duckdb_target, THERE), contents(duckdb_target)) == before
+    execute(duckdb_target, "drop view main.mine")
+    reset("dev", agree)
+
+
+def test_a_reader_stops_the_reset_of_postgres(postgres_target, folder, monkeypatch):
+    monkeypatch.setattr("chm.reset.postgres_reset.LOCK_TIMEOUT_SECONDS", 1)
+    load(folder, postgres_target)
+    before = contents(postgres_target)
+    with connect(postgres_target) as reader, reader.transaction():
+        reader.execute("select * from raw.clients")
+        with pytest.raises(ChmError, match=r"others go on using .*; nothing was dropped"):
+            reset("prod", agree)
+    assert contents(postgres_target) == before
+
+
+def test_a_duckdb_file_in_use_stops_the_reset(duckdb_target, folder):
+    load(folder, duckdb_target)
+    program = (
+        "import duckdb, sys; connection = duckdb.connect(sys.argv[1]); "
+        "print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, duckdb_target.path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        other.stdout.readline()
+        with pytest.raises(ChmError, match=r"Could not set lock .*; nothing was dropped"):
+            reset("dev", agree)
+
+
+def test_a_table_of_others_with_the_name_of_a_work_table_stays(postgres_target, folder):
+    load(folder, postgres_target)
+    execute(postgres_target, "create table raw.chm_new_runs as select 1 as n")
+    reset("prod", agree)
+    assert query(postgres_target, THERE) == [("raw.chm_new_runs",)]
 
 
 def test_a_target_can_be_loaded_again_after_its_reset(target, folder):

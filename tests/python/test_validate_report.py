@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from chm.cli import app
-from chm.validate import RULES, validate
 from chm.credentials import mask
+from chm.validate import RULES, validate
 from data_sets import (
     ALERT_RULES,
     CLIENTS,

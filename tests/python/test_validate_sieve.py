@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from chm.contract import load_contract
 from chm.contract.model import Check
+from chm.credentials import CREDENTIAL
 from chm.errors import ChmError
 from chm.validate import reader, sieve, validate
-from chm.credentials import CREDENTIAL
 from chm.validate.proofs import are_sufficient
 from data_sets import (
     RUNS,

@@ -95,7 +95,11 @@ def find_blocks(lines: Iterable[Line]) -> Iterator[Block | UnclosedFence]:
             yield from _closed(fence, content)
             fence = None
         elif found is not None and found.label and _is_as_strong(found, fence):
-            yield UnclosedFence(fence.opened_at, line.number)
+            if not fence.label and not any(before.text.strip() for before in content):
+                # A fence around a fence, both of the same length.
+                wrappers.append(fence)
+            else:
+                yield UnclosedFence(fence.opened_at, line.number)
             fence, content = found, []
         else:
             content.append(replace(line, text=_unindented(line.text, fence)))

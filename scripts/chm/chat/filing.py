@@ -8,11 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from chm.chat.registry import ENTITY_TYPES, Registry, extended, read_rows
+from chm.chat.registry import extended, read_rows
 from chm.chat.staging import Staged, write_aside
 from chm.chat.tables import ChatTable
 from chm.generate.append import next_batch
-from chm.generate.dataset import REGISTRY
+from chm.registry import ENTITY_TYPES, REGISTRY, Registry
 from chm.validate.records import read_records
 
 _BATCH_MANIFEST = re.compile(r"generation_manifest_(batch\d+)(?:_.*)?\.yaml")

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 from chm.contract import Contract, Table
 
-# Blanks that chats put around a name and nobody sees.
+# Blanks that chats put around a name and nobody sees, and the marks of bold type.
 _UNSEEN = " \t\r\n\u00a0\u200b\u2060\ufeff"
+_AROUND = _UNSEEN + "*"
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def column_names(fields: Sequence[str]) -> list[str]:
-    """Return the fields of a header without the blanks around them."""
-    return [field.strip(_UNSEEN) for field in fields]
+    """Return the fields of a header without the blanks and the marks of bold type around them."""
+    return [field.strip(_AROUND) for field in fields]
 
 
 def table_of(contract: Contract, fields: Sequence[str]) -> Table | None:
@@ -52,6 +53,9 @@ def misfit(contract: Contract, fields: Sequence[str]) -> str:
         return len(found ^ set(table.column_names))
 
     tables = contract.tables.values()
+    as_written = table_of(contract, [name.lower() for name in names])
+    if as_written is not None:
+        return f"is the header of {as_written.name} in capitals: column names are lower-case"
     nearest = [table for table in tables if distance(table) == min(map(distance, tables))]
     if all(found.isdisjoint(table.column_names) for table in nearest):
         return f"is no header: no column of {', '.join(contract.tables)} is in it"

@@ -3,24 +3,36 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from string import Template
 
-from chm.chat.registry import ENTITY_TYPES, read_registry, read_rows
+from chm.chat.registry import read_rows
 from chm.contract import Column, Contract, EnumList, Table, load_contract
 from chm.errors import ChmError
-from chm.generate.append import next_batch
+from chm.generate.append import next_batch, refuse_known_batch
 from chm.project import project_dir
+from chm.registry import ENTITY_TYPES, read_registry
 from chm.validate import RULES
+from chm.words import counted
 
 _TEMPLATES = Path(__file__).parent / "prompts"
 _DOC = re.compile(r"{% docs (\w+) %}\s*(.*?)\s*{% enddocs %}", re.DOTALL)
 _REFERENCE = re.compile(r"{{ doc\('(\w+)'\) }}")
 _POOLS_SECTION = re.compile(r"^### Texts of failures.*?$(.*?)(?=^##)", re.DOTALL | re.MULTILINE)
 _POOLS = Path("scripts/chm/generate/templates")
+# The options of the command, and what they fill in.
+_FILLED_IN = {
+    "--from": ("registry", "taken", "so_far"),
+    "--clients": ("clients",),
+    "--pipelines": ("pipelines",),
+    "--rows": ("rows",),
+    "--batch": ("batch",),
+    "--from-date": ("first_day",),
+    "--to-date": ("last_day",),
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,28 @@ class Order:
     batch: int | None = None
 
 
+def refuse_idle(name: str, options: Iterable[str]) -> None:
+    """Refuse options that leave a prompt as it is.
+
+    Args:
+        name: The name of a file in prompts/.
+        options: The options that were given.
+
+    Raises:
+        ChmError: nothing that an option fills in is in the prompt; the exit code is 2.
+    """
+    text = (_TEMPLATES / f"{name}.md").read_text("utf-8")
+
+    def has(option: str) -> bool:
+        return any(f"${{{placeholder}}}" in text for placeholder in _FILLED_IN[option])
+
+    idle = [option for option in options if not has(option)]
+    if idle:
+        known = [option for option in _FILLED_IN if has(option)]
+        takes = f"it takes {', '.join(known)}" if known else "it takes no options"
+        raise ChmError(f"the prompt {name} has no use for {', '.join(idle)}: {takes}", 2)
+
+
 def make_prompt(name: str, order: Order, folder: Path | None = None) -> str:
     """Return the text of a prompt, ready to paste into a chat model.
 
@@ -45,10 +79,16 @@ def make_prompt(name: str, order: Order, folder: Path | None = None) -> str:
 
     Raises:
         ChmError: the prompt needs clients and pipelines and `folder` has none, or the days
-            are in the wrong order.
+            are in the wrong order, the pipelines fewer than the clients, or the batch is there.
     """
     if order.first_day > order.last_day:
-        raise ChmError(f"--from-date {order.first_day} is after --to-date {order.last_day}")
+        raise ChmError(f"--from-date {order.first_day} is after --to-date {order.last_day}", 2)
+    if order.pipelines < order.clients:
+        raise ChmError(
+            f"--pipelines {order.pipelines} is less than --clients {order.clients}: each new "
+            "client has at least one pipeline",
+            2,
+        )
     contract = load_contract()
     text = (_TEMPLATES / f"{name}.md").read_text("utf-8")
     known = _known(folder) if folder else {table: [] for table in ENTITY_TYPES}
@@ -56,7 +96,7 @@ def make_prompt(name: str, order: Order, folder: Path | None = None) -> str:
         where = f"{folder} has none" if folder else "name their data set with --from"
         raise ChmError(f"the prompt {name} needs clients and pipelines: {where}")
     values = _contract_values(contract) | _order_values(order, folder)
-    values |= {"registry": _registry(known), "taken": _taken(known)}
+    values |= {"registry": _registry(known), "taken": _taken(known), "so_far": _so_far(known)}
     if "${pools}" in text:
         values |= _pool_values()
     return Template(text).substitute(values)
@@ -71,6 +111,7 @@ def _contract_values(contract: Contract) -> dict[str, str]:
         **{f"header_{name}": header for name, header in headers.items()},
         "tables": "\n\n".join(described.values()),
         "enums": "\n\n".join(_enum(enum) for enum in contract.enums.values()),
+        "platforms": _enum(contract.enums["platforms"]),
         "errors": _rules("R"),
         "warnings": _rules("W"),
         "ranges": _ranges(contract.enums["pipeline_types"]),
@@ -124,6 +165,8 @@ def _ranges(types: EnumList) -> str:
 
 
 def _order_values(order: Order, folder: Path | None) -> dict[str, str]:
+    if folder and order.batch:
+        refuse_known_batch(folder, order.batch)
     batch = order.batch or (next_batch(folder) if folder else 1)
     return {
         "clients": str(order.clients),
@@ -158,7 +201,7 @@ def _known(folder: Path) -> dict[str, list[Mapping[str, str]]]:
 
 
 def _registry(known: Mapping[str, Iterable[Mapping[str, str]]]) -> str:
-    clients = _csv(("client_id", "name", "is_active"), known["clients"])
+    clients = _csv(("client_id", "name", "is_active", "created_at"), known["clients"])
     columns = ("pipeline_id", "client_id", "name", "platform", "pipeline_type", "environment")
     pipelines = _csv((*columns, "is_active", "created_at"), known["pipelines"])
     return f"Clients:\n\n```csv\n{clients}```\n\nPipelines:\n\n```csv\n{pipelines}```"
@@ -180,9 +223,15 @@ def _taken(known: Mapping[str, Iterable[Mapping[str, str]]]) -> str:
     if not clients:
         return "There are none yet."
     return (
-        "These are there already: do not repeat them, and use neither their ids nor their names "
-        f"again. New pipelines may belong to them.\n\n{_registry(known)}"
+        "These are there already: do not write them again. No new row has one of their ids, no new "
+        "client one of their names. A new pipeline belongs to a new client or to one of these; it "
+        f"has a name that its client does not have yet.\n\n{_registry(known)}"
     )
+
+
+def _so_far(known: Mapping[str, Sequence[object]]) -> str:
+    numbers = [counted(len(rows), ENTITY_TYPES[table]) for table, rows in known.items()]
+    return f"So far the registry holds {' and '.join(numbers)}."
 
 
 def _pool_values() -> dict[str, str]:

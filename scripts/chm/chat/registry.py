@@ -1,62 +1,12 @@
-"""The id registry of a data set: the frozen clients and pipelines that rows may refer to."""
+"""What an import adds to the id registry, and the rows of base files that it is made from."""
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from chm.errors import ChmError
-from chm.generate.dataset import REGISTRY, REGISTRY_COLUMNS
+from chm.registry import ENTITY_TYPES, REGISTRY_COLUMNS, Registry, Row
 from chm.validate.records import read_records
-
-# The tables whose ids other tables refer to, and what the registry calls their rows.
-ENTITY_TYPES = {"clients": "client", "pipelines": "pipeline"}
-
-Row = Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Registry:
-    """The entities of each table in ENTITY_TYPES by their lower-case id.
-
-    `content` is the file as it is, None if the data set has none.
-    """
-
-    content: bytes | None
-    entities: Mapping[str, Mapping[str, Row]]
-
-
-def read_registry(folder: Path) -> Registry:
-    """Return the registry of the data set in `folder`, empty if there is none.
-
-    Raises:
-        ChmError: the file can't be read or is no registry.
-    """
-    path = folder / REGISTRY
-    entities: dict[str, dict[str, Row]] = {table: {} for table in ENTITY_TYPES}
-    if not path.exists():
-        return Registry(None, entities)
-    try:
-        content = path.read_bytes()
-        records = list(read_records(path))
-    except OSError as error:
-        raise ChmError(f"{path} can't be read: {error.strerror}") from error
-    if not records or tuple(records[0].fields) != REGISTRY_COLUMNS:
-        raise ChmError(f"{path}:1 is no id registry: its header must be {_header()}")
-    tables = {entity_type: table for table, entity_type in ENTITY_TYPES.items()}
-    for record in records[1:]:
-        if record.problem or len(record.fields) != len(REGISTRY_COLUMNS):
-            problem = record.problem or f"has {len(record.fields)} fields"
-            raise ChmError(f"{path}:{record.line} the row {problem}: its columns are {_header()}")
-        row = dict(zip(REGISTRY_COLUMNS, record.fields, strict=True))
-        if row["entity_type"] not in tables:
-            expected = " or ".join(tables)
-            raise ChmError(
-                f"{path}:{record.line} entity_type '{row['entity_type']}' must be {expected}"
-            )
-        entities[tables[row["entity_type"]]][row["entity_id"].lower()] = row
-    return Registry(content, entities)
 
 
 def extended(registry: Registry, rows: Mapping[str, Sequence[Row]]) -> bytes:
@@ -104,7 +54,3 @@ def read_rows(path: Path) -> list[Row]:
         for record in records[1:]
         if len(record.fields) == len(header) and "id" in header and "name" in header
     ]
-
-
-def _header() -> str:
-    return ",".join(REGISTRY_COLUMNS)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from chm.chat.importer import Import
 from chm.validate import Violation
+from chm.words import counted
 
 
 def warnings(found: Import, limit: int) -> list[str]:
@@ -12,7 +13,7 @@ def warnings(found: Import, limit: int) -> list[str]:
     broken = [violation for violation in found.violations if violation.level == "W"]
     if not broken:
         return []
-    return [*_capped(broken, limit), f"{_number(len(broken), 'warning')}, which do not stop"]
+    return [*_capped(broken, limit), f"{counted(len(broken), 'warning')}; warnings do not stop"]
 
 
 def refusal(found: Import, limit: int) -> list[str]:
@@ -20,7 +21,7 @@ def refusal(found: Import, limit: int) -> list[str]:
     broken = [violation for violation in found.violations if violation.level == "E"]
     counts = Counter(violation.rule for violation in broken)
     rules = ", ".join(f"{rule} {count:,}" for rule, count in counts.items())
-    total = f"refused: {_number(len(broken), 'error')} ({rules}); nothing was written"
+    total = f"refused: {counted(len(broken), 'error')} ({rules}); nothing was written"
     return [total, *_capped(broken, limit)]
 
 
@@ -31,8 +32,9 @@ def _capped(violations: Iterable[Violation], limit: int) -> list[str]:
         shown[violation.rule] += 1
         if shown[violation.rule] <= limit:
             lines.append(str(violation))
+    lines += [
+        f"{rule}: {count - limit:,} more, --limit shows them"
+        for rule, count in shown.items()
+        if count > limit
+    ]
     return lines
-
-
-def _number(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"

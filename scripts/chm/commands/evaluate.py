@@ -1,20 +1,13 @@
 """`chm evaluate`: score the marts against what was planted in a made-up data set."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from chm.commands.output import Format
 from chm.targets import read_target
-
-
-class Format(StrEnum):
-    """How the scores are printed."""
-
-    table = "table"
-    json = "json"
 
 
 def evaluate(

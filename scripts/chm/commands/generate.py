@@ -34,7 +34,7 @@ def generate(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Any key, over the file's: --set failures.transient_share=0.1",
+            help="Any key, over the file's: --set failures.transient_share=0.1; --keys lists them.",
             rich_help_panel=_CONFIG,
         ),
     ] = None,
@@ -65,9 +65,14 @@ def generate(
         int | None, typer.Option(help="The batch's number.", rich_help_panel=_CONFIG)
     ] = None,
     file_format: Annotated[
-        str,
-        typer.Option("--format", help="Of the runs: csv or parquet.", rich_help_panel=_FILES),
-    ] = "csv",
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="csv|parquet",
+            help="Of the runs: csv unless given.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None,
     shard_rows: Annotated[
         int | None,
         typer.Option(
@@ -94,6 +99,22 @@ def generate(
             "--force", help="Replace the data set that --out holds.", rich_help_panel=_FILES
         ),
     ] = False,
+    overlap: Annotated[
+        bool,
+        typer.Option(
+            "--overlap",
+            help="With --append: the range may overlap that of an earlier batch.",
+            rich_help_panel=_FILES,
+        ),
+    ] = False,
+    keys: Annotated[
+        bool,
+        typer.Option(
+            "--keys",
+            help="Print every key of the configuration with its default and meaning.",
+            rich_help_panel=_CONFIG,
+        ),
+    ] = False,
     append: Annotated[
         Path | None,
         typer.Option(
@@ -115,8 +136,8 @@ def generate(
     It is as a fleet that someone runs, with planted faults: outages of platforms, clients and
     pipelines, flaky, broken, silent and slow pipelines. context/planted_truth.json tells them.
     The bytes depend on the configuration and its seed alone. After an interruption the same
-    call goes on where it was. docs/generate.md lists every key of the configuration. The first
-    call on a machine compiles the simulation, which takes some seconds.
+    call goes on where it was. --keys, as docs/generate.md, lists every key of the configuration.
+    The first call on a machine compiles the simulation, which takes some seconds.
 
     Examples:
         chm generate --out data/mine --preset small --seed 7
@@ -128,31 +149,36 @@ def generate(
         chm generate --append data/mine --batch 2 --seed 99
 
         chm generate --check data/mine
+
+        chm generate --keys | grep roles
     """
     # Imported here: compilers and name pools would slow down every other command.
-    from chm.generate.command import GenerateOptions, run
+    from chm.generate.command import run
+    from chm.generate.options import GenerateOptions
 
     flags = {
-        "seed": seed,
-        "runs.total": runs,
-        "runs.batch": batch,
-        "clients.total": clients,
-        "pipelines.total": pipelines,
-        "range.start": start,
-        "range.end": end,
+        "--seed": seed,
+        "--runs": runs,
+        "--batch": batch,
+        "--clients": clients,
+        "--pipelines": pipelines,
+        "--from": start,
+        "--to": end,
     }
     options = GenerateOptions(
         out=out,
         preset=preset,
         config=config,
         assignments=tuple(assignments or ()),
-        flags={key: value for key, value in flags.items() if value is not None},
+        flags={flag: value for flag, value in flags.items() if value is not None},
         file_format=file_format,
         shard_rows=shard_rows,
         workers=workers,
         dry_run=dry_run,
         force=force,
         append=append,
+        overlap=overlap,
         check=check,
+        keys=keys,
     )
     raise typer.Exit(run(options))

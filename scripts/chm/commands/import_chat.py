@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chm.errors import ChmError
+from chm.words import counted
 
 
 def import_chat(
@@ -63,7 +64,8 @@ def import_chat(
     for part in found.tables:
         counts[part.table.name] = counts.get(part.table.name, 0) + len(part.rows)
     console.print(table)
-    console.print("imported " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+    numbers = (counted(count, name.removesuffix("s")) for name, count in counts.items())
+    console.print("imported " + ", ".join(numbers))
     console.print(f"data set in {into}")
 
 

@@ -88,6 +88,8 @@ def load(
     except InvalidDataSetError as error:
         print_report(error.report, console)
         raise
+    except KeyboardInterrupt as interrupt:
+        raise ChmError(str(interrupt), exit_code=130) from None
     _print(result, target, console)
 
 

@@ -1,19 +1,14 @@
 """`chm profile`: what a person checks in a data set."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-
-class Format(StrEnum):
-    """How the profile is printed."""
-
-    table = "table"
-    json = "json"
+from chm.commands.output import Format
+from chm.steps import transient_progress
 
 
 def profile(
@@ -51,15 +46,7 @@ def profile(
     from chm.profile.render import as_json, print_profile
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    errors = Console(stderr=True)
-    with Progress(
-        *columns,
-        TimeElapsedColumn(),
-        console=errors,
-        transient=True,
-        # Where nobody looks, rich would still print an empty line.
-        disable=not errors.is_terminal,
-    ) as progress:
+    with transient_progress(Console(stderr=True), *columns, TimeElapsedColumn()) as progress:
         task = progress.add_task("reading", total=100)
         found = profile_data_set(
             folder, clients, lambda percent: progress.update(task, completed=percent)

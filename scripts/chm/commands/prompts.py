@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+_CLIENTS, _PIPELINES, _ROWS = 12, 40, 100
+# From the first day to the last one, unless told.
+_SPAN = timedelta(days=6)
+
 
 class Prompt(StrEnum):
     """The prompts, in the order of their use."""
@@ -22,24 +26,40 @@ def prompts(
     name: Annotated[Prompt, typer.Argument(metavar="PROMPT", help="Which one: see above.")],
     folder: Annotated[
         Path | None,
-        typer.Option("--from", metavar="DIR", help="The data set whose ids it lists."),
+        typer.Option(
+            "--from",
+            metavar="DIR",
+            help="All but templates: the data set whose ids it lists.",
+        ),
     ] = None,
-    clients: Annotated[int, typer.Option(min=1, help="base: how many clients to ask for.")] = 12,
+    clients: Annotated[
+        int | None,
+        typer.Option(min=1, help="base: how many clients to ask for; 12 unless given."),
+    ] = None,
     pipelines: Annotated[
-        int, typer.Option(min=1, help="base: how many pipelines to ask for.")
-    ] = 40,
+        int | None,
+        typer.Option(
+            min=1, help="base: how many pipelines to ask for; 40, or one a client, unless given."
+        ),
+    ] = None,
     rows: Annotated[
-        int, typer.Option(min=1, help="runs, alert-rules: how many rows to ask for.")
-    ] = 100,
+        int | None,
+        typer.Option(min=1, help="runs, alert-rules: how many rows to ask for; 100 unless given."),
+    ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="runs: the batch; the next one unless given.")
     ] = None,
     from_date: Annotated[
         str | None,
-        typer.Option(metavar="DAY", help="The first day; 6 days before the last unless given."),
+        typer.Option(
+            metavar="DAY",
+            help="runs: the first day, base: a day that all is older than; 6 days before the last "
+            "unless given.",
+        ),
     ] = None,
     to_date: Annotated[
-        str | None, typer.Option(metavar="DAY", help="The last day; today (UTC) unless given.")
+        str | None,
+        typer.Option(metavar="DAY", help="runs: the last day; today (UTC) unless given."),
     ] = None,
 ) -> None:
     """Print a prompt for a chat model, with the contract and the ids filled in.
@@ -56,11 +76,31 @@ def prompts(
         chm prompts runs --from data/mine --rows 80 --from-date 2026-02-01 --to-date 2026-02-07
     """
     # Imported here: pydantic and DuckDB would slow down every other command.
-    from chm.chat.prompts import Order, make_prompt
+    from chm.chat.prompts import Order, make_prompt, refuse_idle
 
-    last_day = _day("--to-date", to_date) or datetime.now(UTC).date()
-    first_day = _day("--from-date", from_date) or last_day - timedelta(days=6)
-    order = Order(clients, pipelines, rows, first_day, last_day, batch)
+    told = {
+        "--from": folder,
+        "--clients": clients,
+        "--pipelines": pipelines,
+        "--rows": rows,
+        "--batch": batch,
+        "--from-date": from_date,
+        "--to-date": to_date,
+    }
+    refuse_idle(name.value, [option for option, value in told.items() if value is not None])
+    first_day = _day("--from-date", from_date)
+    last_day = _day("--to-date", to_date)
+    if last_day is None:
+        last_day = max(datetime.now(UTC).date(), first_day or date.min)
+    asked = clients or _CLIENTS
+    order = Order(
+        clients=asked,
+        pipelines=pipelines or max(_PIPELINES, asked),
+        rows=rows or _ROWS,
+        first_day=first_day or last_day - _SPAN,
+        last_day=last_day,
+        batch=batch,
+    )
     typer.echo(make_prompt(name.value, order, folder))
 
 

@@ -45,7 +45,10 @@ def reset(
     terminal = Console(stderr=True)
     if terminal.is_terminal:
         terminal.print("reading the project ...", style="dim")
-    found = reset_target(target, ask)
+    try:
+        found = reset_target(target, ask)
+    except KeyboardInterrupt:
+        raise ChmError("interrupted: a second call drops what is left", exit_code=130) from None
     Console().print(
         f"target '{target}': {len(found.relations)} tables and views dropped", highlight=False
     )

@@ -1,6 +1,5 @@
 """`chm validate`: check a data set against the data contract."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,12 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-
-class Format(StrEnum):
-    """How the report is printed."""
-
-    table = "table"
-    json = "json"
+from chm.commands.output import Format
 
 
 def validate(

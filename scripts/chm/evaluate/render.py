@@ -33,7 +33,7 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
             "found",
             "precision",
             "recall",
-            "clear",
+            "of clear",
             "mean IoU",
         ),
         [

@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, Validatio
 
 from chm.errors import ChmError
 from chm.evaluate.intervals import Interval, merge
+from chm.expectations import problems_by_path
 from chm.generate.faults import Role
 
 FORMATS = (1, 2)
@@ -123,9 +124,8 @@ def _read(path: Path) -> Truth:
     except OSError as error:
         raise ChmError(f"{path}: {error.strerror}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise ChmError(f"{path}: {place}: {first['msg']}") from None
+        # A file of another shape has a problem in every entry: one is enough.
+        raise ChmError(f"{path}: {problems_by_path(error, 'the file')[0]}") from None
     except ValueError as error:
         raise ChmError(f"{path}: no JSON: {error}") from None
     return Truth(

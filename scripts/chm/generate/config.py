@@ -12,6 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
 
+from chm.expectations import WrongPartError
 from chm.generate.fleet_config import (
     AlertRulesConfig,
     ClientsConfig,
@@ -35,6 +36,7 @@ _SHORTEST = timedelta(days=2)
 # Instants are seconds since 1970, and clients are older than the range.
 _FIRST_YEAR, _LAST_YEAR = 1972, 2200
 _LONGEST = timedelta(days=20 * 366)
+_EXPECTED = "expected a day or an ISO 8601 instant with a UTC offset"
 
 
 def _day_as_instant(value: object) -> object:
@@ -43,19 +45,19 @@ def _day_as_instant(value: object) -> object:
         with suppress(ValueError):
             value = date.fromisoformat(value)
     if isinstance(value, str) and value.replace(".", "").isdigit():
-        raise ValueError("must be a day or an ISO 8601 instant with a UTC offset")
+        raise ValueError(_EXPECTED)
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     if not isinstance(value, datetime | str):
-        raise ValueError("must be a day or an ISO 8601 instant with a UTC offset")  # noqa: TRY004
+        raise ValueError(_EXPECTED)  # noqa: TRY004
     return value
 
 
 def _whole_second_utc(instant: datetime) -> datetime:
     if instant.microsecond:
-        raise ValueError("must be a whole second")
+        raise ValueError("expected a whole second")
     if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
-        raise ValueError(f"must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+        raise ValueError(f"expected an instant in the years {_FIRST_YEAR} to {_LAST_YEAR}")
     return instant.astimezone(UTC)
 
 
@@ -119,7 +121,11 @@ class GenerateConfig(Part):
         for platform, types in self.pipelines.mix.items():
             for pipeline_type in types:
                 if pipeline_type not in self.durations.by_type:
-                    raise ValueError(f"durations.by_type lacks {pipeline_type} of pipelines.mix")
+                    raise WrongPartError(
+                        "durations.by_type", f"lacks {pipeline_type}, which is in pipelines.mix"
+                    )
             if platform not in self.durations.platform_percent:
-                raise ValueError(f"durations.platform_percent lacks {platform} of pipelines.mix")
+                raise WrongPartError(
+                    "durations.platform_percent", f"lacks {platform}, which is in pipelines.mix"
+                )
         return self

@@ -1,6 +1,5 @@
 """A whole data set, planned: what its tables hold, before a run is written."""
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,20 +13,7 @@ from chm.generate.history import History, plan_history
 from chm.generate.names import slug
 from chm.generate.sizes import pipelines_by_client
 from chm.generate.text_pools import TextPool, load_pools
-
-REGISTRY = "context/id_registry.csv"
-REGISTRY_COLUMNS = (
-    "entity_type",
-    "entity_id",
-    "entity_name",
-    "parent_entity_id",
-    "parent_entity_name",
-    "platform",
-    "pipeline_type",
-    "environment",
-    "is_active",
-    "created_at",
-)
+from chm.registry import REGISTRY, Row, read_registry
 
 
 @dataclass(frozen=True)
@@ -98,40 +84,35 @@ def _new_fleet(
     ]
 
 
-def read_registry(folder: Path) -> list[Pipeline]:
+def registered_pipelines(folder: Path) -> list[Pipeline]:
     """Return the pipelines of a data set's id registry, the only source of parents.
 
     Raises:
         ChmError: the registry is missing, or one of its lines is no client or pipeline.
     """
     path = folder / REGISTRY
-    clients: dict[str, Client] = {}
-    pipelines = []
+    registry = read_registry(folder)
+    if registry.content is None:
+        raise ChmError(f"can't read {path}: there is none")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for row in csv.DictReader(file):
-                if row["entity_type"] == "client":
-                    clients[row["entity_id"]] = _client(row)
-                else:
-                    pipelines.append(_pipeline(row, clients))
-    except OSError as error:
-        raise ChmError(f"can't read {path}: {error.strerror}") from error
-    except (KeyError, ValueError, csv.Error, UnicodeDecodeError) as error:
+        clients = {key: _client(row) for key, row in registry.entities["clients"].items()}
+        pipelines = [_pipeline(row, clients) for row in registry.entities["pipelines"].values()]
+    except (KeyError, ValueError) as error:
         raise ChmError(f"{path} is no id registry: {error!r}") from error
     if not pipelines:
         raise ChmError(f"{path} names no pipeline that could have run")
     return pipelines
 
 
-def _client(row: dict[str, str]) -> Client:
+def _client(row: Row) -> Client:
     created_at = _instant(row["created_at"])
     is_active = row["is_active"] == "true"
     return Client(row["entity_id"], row["entity_name"], is_active, created_at, created_at)
 
 
-def _pipeline(row: dict[str, str], clients: dict[str, Client]) -> Pipeline:
+def _pipeline(row: Row, clients: dict[str, Client]) -> Pipeline:
     created_at = _instant(row["created_at"])
-    client = clients[row["parent_entity_id"]]
+    client = clients[row["parent_entity_id"].lower()]
     return Pipeline(
         id=row["entity_id"],
         client=client,

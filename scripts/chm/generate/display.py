@@ -7,7 +7,6 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    Progress,
     ProgressColumn,
     Task,
     TextColumn,
@@ -17,6 +16,8 @@ from rich.text import Text
 
 from chm.generate.estimate import Estimate
 from chm.generate.journal import Journal
+from chm.steps import transient_progress
+from chm.words import counted
 
 _PLANNING = "planning"
 
@@ -45,16 +46,14 @@ class GenerateDisplay:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._started = monotonic()
-        self._progress = Progress(
+        self._progress = transient_progress(
+            console,
             TextColumn("{task.description:<12}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             _Rows(),
             _Rate(),
             TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
         )
         self._planning = self._progress.add_task(_PLANNING, total=1)
         self._journal: Journal | None = None
@@ -120,9 +119,9 @@ class GenerateDisplay:
         total = sum(item.rows for item in self._estimates if item.table == "runs")
         begun = f", {part.rows:,} rows of the next one" if part else ""
         self._console.print(
-            f"not complete after {self.seconds:.1f} s. runs: {len(files)} files finished with "
-            f"{rows:,} of {total:,} rows{begun}; clients, pipelines, alert_rules: not written "
-            "yet. The same command goes on from here.",
+            f"not complete after {self.seconds:.1f} s. "
+            f"runs: {counted(len(files), 'file')} finished with {rows:,} of {total:,} rows{begun}; "
+            "clients, pipelines, alert_rules: not written yet. The same command goes on from here.",
             highlight=False,
             soft_wrap=True,
         )

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from chm.contract import load_contract
+from chm.expectations import WrongPartError
 
 Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 Count = Annotated[int, Field(strict=True, ge=0)]
@@ -28,9 +29,10 @@ def one_of(enum: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _not_falling(numbers: tuple[int, ...]) -> tuple[int, ...]:
+def not_falling(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the numbers; ValueError if one is below the one before it."""
     if list(numbers) != sorted(numbers):
-        raise ValueError("the first number must not be above the second")
+        raise ValueError("expected a first number that is not above the second")
     return numbers
 
 
@@ -40,7 +42,7 @@ Environment = Annotated[str, one_of("environments")]
 RuleType = Annotated[str, one_of("alert_rule_types")]
 Channel = Annotated[str, one_of("alert_channels")]
 # The least and the greatest value, both included.
-Bounds = Annotated[tuple[PositiveCount, PositiveCount], AfterValidator(_not_falling)]
+Bounds = Annotated[tuple[PositiveCount, PositiveCount], AfterValidator(not_falling)]
 
 
 class Part(BaseModel):
@@ -89,7 +91,9 @@ class PipelinesConfig(Part):
         None, description="how many; null: as many as the runs need, or the clients have"
     )
     runs_per_day: Annotated[float, Field(strict=True, gt=0, le=288)] = Field(
-        20.0, description="mean runs of a pipeline, from which `total: null` follows"
+        20.0,
+        description="mean runs of a pipeline, from which `total: null` follows; a small data set "
+        "has more pipelines, up to 40 of 50 runs each",
     )
     active_share: Share = Field(0.95, description="share that is active")
     late_share: Share = Field(
@@ -164,5 +168,8 @@ class AlertRulesConfig(Part):
             # The seed writes its patterns for SQL engines; Python has its own word for a space.
             pattern = row["destination_pattern"].replace("[:space:]", r"\s")
             if not re.search(pattern, channel.destination.replace("{team}", "team")):
-                raise ValueError(f"'{channel.destination}' does not look like {name}: {pattern}")
+                raise WrongPartError(
+                    f"{name}.destination",
+                    f"expected a text that matches {pattern}, not '{channel.destination}'",
+                )
         return channels

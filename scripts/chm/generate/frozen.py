@@ -2,14 +2,45 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from chm.errors import ChmError
+from chm.generate.estimate import Estimate
 from chm.generate.files import FOLDERS
 from chm.generate.verify import verify
 from chm.generate.writer import refuse_unfit, work_folder
+from chm.profile.source import BATCHED
 from chm.project import project_dir
 
 _RELEASED = Path("data/synthetic/v1")
+
+
+def frozen_tables() -> list[Estimate]:
+    """Return the rows and bytes of each table of the released data set, as its manifest says."""
+    tables: dict[str, Estimate] = {}
+    for path, entry in _manifest()["files"].items():
+        folder, name = path.split("/")
+        if folder != "context":
+            table = name.removesuffix(".csv") if folder == "base" else BATCHED
+            former = tables.get(table, Estimate(table, 0, 0))
+            tables[table] = Estimate(
+                table, former.rows + entry["rows"], former.bytes + entry["bytes"]
+            )
+    return list(tables.values())
+
+
+def frozen_configuration() -> dict[str, Any]:
+    """Return the configuration that the released data set was made with."""
+    configuration: dict[str, Any] = _manifest()["configuration"]
+    return configuration
+
+
+def _manifest() -> dict[str, Any]:
+    path = project_dir() / _RELEASED / "context" / "generation_manifest.yaml"
+    manifest: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    return manifest
 
 
 def copy_frozen(out: Path, *, force: bool = False) -> int:

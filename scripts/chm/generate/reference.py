@@ -1,6 +1,5 @@
-"""The keys of the configuration as a Markdown table: python -m chm.generate.reference."""
+"""The keys of the configuration as a Markdown table."""
 
-import sys
 from collections.abc import Iterator
 
 import yaml
@@ -44,7 +43,3 @@ def _default(model: BaseModel, name: str) -> str:
     value = model.model_dump(mode="json", include={name})[name]
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
     return f"`{text.removesuffix('...' + chr(10)).strip()}`"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(configuration_table())

@@ -49,21 +49,11 @@ def assign_roles(
         PlantedRole(Role.NEW if is_new(config, pipeline) else Role.HEALTHY)
         for pipeline in pipelines
     ]
-    free = [
-        row
-        for row, pipeline in enumerate(pipelines)
-        if pipeline.stopped_at is None and roles[row].role != Role.NEW
-    ]
-    total = len(free)
+    free = faultable(config, pipelines)
+    wanted_by_role = wanted_roles(config, len(free))
     rng.shuffle(free)
     settings = config.roles
-    for role, share in (
-        (Role.BROKEN, settings.broken_share),
-        (Role.SILENT, settings.silent_share),
-        (Role.SLOW, settings.slow_share),
-        (Role.FLAKY, settings.flaky_share),
-    ):
-        wanted = ceil(total * share)
+    for role, wanted in wanted_by_role.items():
         for row in list(free):
             if not wanted:
                 break
@@ -75,6 +65,27 @@ def assign_roles(
                 free.remove(row)
                 wanted -= 1
     return roles
+
+
+def faultable(config: GenerateConfig, pipelines: Sequence[Pipeline]) -> list[int]:
+    """Return the rows of the pipelines that a fault can be planted in: active and not new."""
+    return [
+        row
+        for row, pipeline in enumerate(pipelines)
+        if pipeline.stopped_at is None and not is_new(config, pipeline)
+    ]
+
+
+def wanted_roles(config: GenerateConfig, faultable_pipelines: int) -> dict[Role, int]:
+    """Return how many pipelines are to have each planted fault, in the order of planting."""
+    settings = config.roles
+    shares = {
+        Role.BROKEN: settings.broken_share,
+        Role.SILENT: settings.silent_share,
+        Role.SLOW: settings.slow_share,
+        Role.FLAKY: settings.flaky_share,
+    }
+    return {role: ceil(faultable_pipelines * share) for role, share in shares.items()}
 
 
 def _shows(plan: Plan, row: int, role: Role, since: int) -> bool:

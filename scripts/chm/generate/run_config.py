@@ -3,21 +3,23 @@
 from typing import Annotated, Self
 from zoneinfo import ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from chm.generate.fleet_config import (
     Bounds,
     Count,
-    NonEmpty,
     Part,
     PipelineType,
     Platform,
     PositiveCount,
     Share,
+    not_falling,
 )
 from chm.generate.zones import zone_rules
 
 Percent = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+PartPercent = Annotated[int, Field(strict=True, ge=1, le=100)]
+Attempts = Annotated[int, Field(strict=True, ge=1, le=7)]
 Hour = Annotated[int, Field(strict=True, ge=0, le=24)]
 Rate = Annotated[float, Field(strict=True, ge=0, le=1000)]
 # There is to be more time up than down.
@@ -34,21 +36,34 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _day_parts(cadences: tuple[int, ...]) -> tuple[int, ...]:
-    for minutes in cadences:
-        is_part = minutes >= 5 and 1440 % minutes == 0 and (minutes <= 60 or minutes % 60 == 0)
-        if not is_part and minutes != 10080:
-            raise ValueError(
-                f"{minutes} is neither a part of a day from 5 minutes on (whole hours above 60 "
-                "minutes) nor a week (10080)"
-            )
+def _day_part(minutes: int) -> int:
+    is_part = minutes >= 5 and 1440 % minutes == 0 and (minutes <= 60 or minutes % 60 == 0)
+    if not is_part and minutes != 10080:
+        raise ValueError(
+            "expected a part of a day from 5 minutes on (whole hours above 60 minutes) or a week "
+            "(10080)"
+        )
+    return minutes
+
+
+def _rising(hours: tuple[int, int]) -> tuple[int, int]:
+    if hours[0] >= hours[1]:
+        raise ValueError("expected a first hour below the second")
+    return hours
+
+
+def _sorted(cadences: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(set(cadences)))
 
 
 class ScheduleConfig(Part):
     """When pipelines are due: from wall-clock times of their home time zone."""
 
-    cadences_minutes: Annotated[NonEmpty, AfterValidator(_day_parts)] = Field(
+    cadences_minutes: Annotated[
+        tuple[Annotated[int, Field(strict=True), AfterValidator(_day_part)], ...],
+        Field(min_length=1),
+        AfterValidator(_sorted),
+    ] = Field(
         (5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440, 10080),
         description="the intervals that a schedule may have, in minutes",
     )
@@ -76,19 +91,13 @@ class ScheduleConfig(Part):
     business_hours_share: Share = Field(
         0.3, description="share of the schedules of more than 2 runs a day that keep to these hours"
     )
-    business_hours: tuple[Hour, Hour] = Field((7, 19), description="local hours: from, up to")
-    weekdays_share: Share = Field(0.25, description="share of schedules without weekends")
-    jitter_seconds: tuple[Count, Annotated[int, Field(strict=True, ge=0, le=3600)]] = Field(
-        (0, 180), description="a pipeline's starts come up to so much after they were due"
+    business_hours: Annotated[tuple[Hour, Hour], AfterValidator(_rising)] = Field(
+        (7, 19), description="local hours: from, up to"
     )
-
-    @model_validator(mode="after")
-    def _bounds_rise(self) -> Self:
-        if self.business_hours[0] >= self.business_hours[1]:
-            raise ValueError("business_hours: the first hour must be below the second")
-        if self.jitter_seconds[0] > self.jitter_seconds[1]:
-            raise ValueError("jitter_seconds: the first number must not be above the second")
-        return self
+    weekdays_share: Share = Field(0.25, description="share of schedules without weekends")
+    jitter_seconds: Annotated[
+        tuple[Count, Annotated[int, Field(strict=True, ge=0, le=3600)]], AfterValidator(not_falling)
+    ] = Field((0, 180), description="a pipeline's starts come up to so much after they were due")
 
 
 class RunsConfig(Part):
@@ -153,19 +162,13 @@ class DurationsConfig(Part):
         {"airflow": 100, "dbt": 120, "cron": 80, "vendor_api": 140, "custom": 110},
         description="a platform's median, in percent of its type's",
     )
-    pipeline_percent: tuple[Percent, Percent] = Field(
+    pipeline_percent: Annotated[tuple[Percent, Percent], AfterValidator(not_falling)] = Field(
         (50, 200), description="a pipeline's median, in percent of that: least, most"
     )
     cadence_percent: Percent = Field(
         40, description="but a pipeline's median is at most so much of its cadence, in percent"
     )
     long_tail: LongTailConfig | None = Field(LongTailConfig(), description="null: none")
-
-    @model_validator(mode="after")
-    def _bounds_rise(self) -> Self:
-        if self.pipeline_percent[0] > self.pipeline_percent[1]:
-            raise ValueError("pipeline_percent: the first number must not be above the second")
-        return self
 
 
 class RowsConfig(Part):
@@ -250,17 +253,10 @@ class RetriesConfig(Part):
     """Failed runs are started again, under a new external_run_id."""
 
     pipeline_share: Share = Field(0.6, description="share of pipelines that retry")
-    attempts: Annotated[Bounds, Field(description="least, most")] = Field(
+    attempts: Annotated[tuple[Attempts, Attempts], AfterValidator(not_falling)] = Field(
         (2, 4), description="attempts in all of those: least, most (at most 7)"
     )
     delay_seconds: Bounds = Field((60, 900), description="from a failure to the next attempt")
-
-    @field_validator("attempts")
-    @classmethod
-    def _few_attempts(cls, attempts: tuple[int, int]) -> tuple[int, int]:
-        if attempts[1] > 7:
-            raise ValueError("more than 7 attempts are not supported")
-        return attempts
 
 
 class RolesConfig(Part):
@@ -269,7 +265,9 @@ class RolesConfig(Part):
     flaky_share: Share = Field(
         0.06, description="share of active pipelines of active clients that are flaky"
     )
-    flaky_failed_percent: tuple[Percent, Percent] = Field(
+    flaky_failed_percent: Annotated[
+        tuple[PartPercent, PartPercent], AfterValidator(not_falling)
+    ] = Field(
         (15, 35), description="share of a flaky one's runs that fail, in percent: least, most"
     )
     broken_share: Share = Field(0.03, description="share that only fail since some day")
@@ -285,8 +283,6 @@ class RolesConfig(Part):
         total = self.flaky_share + self.broken_share + self.silent_share + self.slow_share
         if total > 1:
             raise ValueError(f"the shares of the roles add up to {total:g}, above 1")
-        if not self.flaky_failed_percent[0] <= self.flaky_failed_percent[1] <= 100:
-            raise ValueError("flaky_failed_percent: must rise and not exceed 100")
         return self
 
 

@@ -31,17 +31,30 @@ def pipelines_by_client(config: GenerateConfig) -> list[int]:
     return sizes
 
 
+def pace_counts(config: GenerateConfig) -> bool:
+    """Whether the number of pipelines follows from pipelines.runs_per_day."""
+    is_open = config.clients.total is None and config.pipelines.total is None
+    return is_open and _pipelines_by_pace(config) >= _few_pipelines(config)
+
+
 def _pipelines_for_runs(config: GenerateConfig) -> int:
-    days = (config.range.end - config.range.start).total_seconds() / 86400
-    runs = config.runs.total
-    by_pace = round(runs / (days * config.pipelines.runs_per_day))
+    by_pace = _pipelines_by_pace(config)
     if by_pace > MOST_PIPELINES:
         raise ChmError(
-            f"runs.total: {runs:,} runs take about {by_pace:,} pipelines at pipelines.runs_per_day "
-            f"{config.pipelines.runs_per_day:g}, and at most {MOST_PIPELINES:,} can be; "
-            "lengthen the range"
+            f"runs.total: {config.runs.total:,} runs take about {by_pace:,} pipelines at "
+            f"pipelines.runs_per_day {config.pipelines.runs_per_day:g}, and at most "
+            f"{MOST_PIPELINES:,} can be; lengthen the range"
         )
-    return max(by_pace, min(_FEW_PIPELINES, -(-runs // _FEW_RUNS)), 1)
+    return max(by_pace, _few_pipelines(config), 1)
+
+
+def _pipelines_by_pace(config: GenerateConfig) -> int:
+    days = (config.range.end - config.range.start).total_seconds() / 86400
+    return round(config.runs.total / (days * config.pipelines.runs_per_day))
+
+
+def _few_pipelines(config: GenerateConfig) -> int:
+    return min(_FEW_PIPELINES, -(-config.runs.total // _FEW_RUNS))
 
 
 def _dealt_tiers(rng: Random, config: GenerateConfig, clients: int) -> list[TierConfig]:

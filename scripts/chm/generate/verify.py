@@ -16,7 +16,9 @@ from pydantic import AfterValidator, BaseModel, Field, StrictInt, StrictStr, Val
 from rich.console import Console
 
 from chm.errors import ChmError
+from chm.expectations import problems_by_path
 from chm.profile.source import read_header, select_text
+from chm.words import counted
 
 _FOLDERS = ("base", "batches", "context")
 _MANIFESTS = "generation_manifest*.yaml"
@@ -120,8 +122,8 @@ def print_problems(problems: tuple[Problem, ...], folder: Path, console: Console
     for problem in problems:
         line(str(problem), "red")
     if problems:
-        files = len({problem.path for problem in problems})
-        line(f"{folder} differs from its manifest in {files} file{'s' * (files != 1)}", "bold red")
+        files = counted(len({problem.path for problem in problems}), "file")
+        line(f"{folder} differs from its manifest in {files}", "bold red")
     else:
         line(f"{folder} is as its manifest says", "green")
 
@@ -151,13 +153,8 @@ def _read_manifest(path: Path) -> _Manifest:
     try:
         return _Manifest.model_validate(document)
     except ValidationError as error:
-        raise ChmError(
-            "\n".join(
-                f"{path}: {'.'.join(str(part) for part in detail['loc'] if part != '[key]')}: "
-                f"{detail['msg'].removeprefix('Value error, ')}"
-                for detail in error.errors()
-            )
-        ) from None
+        problems = problems_by_path(error, "manifest")
+        raise ChmError("\n".join(f"{path}: {problem}" for problem in problems)) from None
 
 
 def _present(folder: Path) -> list[str]:

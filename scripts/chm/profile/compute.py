@@ -1,12 +1,10 @@
 """Compute a data set's profile: one pass over the runs, the rest from its few groups."""
 
-import re
 import tempfile
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -24,15 +22,12 @@ from chm.profile.report import (
     Runs,
     TableSize,
 )
-from chm.profile.source import BATCHED, select_text, table_files
+from chm.profile.source import BATCHED, select_text, table_files, told_by_file
 from chm.validate.sql import literal
 
 _POLL_SECONDS = 0.1
 # What is needed of a table besides its key and the keys that it refers to.
 _LABELS = {"clients": ("name",), "pipelines": ("platform",)}
-# Where DuckDB says a CSV file is broken.
-_LINE = re.compile(r"CSV Error on Line: (\d+)")
-_FILE = re.compile(r"^\s*file = (.+)$", re.MULTILINE)
 
 
 def profile_data_set(
@@ -68,8 +63,10 @@ def profile_data_set(
         connection.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
         for name, table in contract.tables.items():
             if name != BATCHED:
-                _load_keys(connection, table, files[name])
-        _group_runs(connection, contract, files[BATCHED], on_progress)
+                with told_by_file(folder):
+                    _load_keys(connection, table, files[name])
+        with told_by_file(folder):
+            _group_runs(connection, contract, files[BATCHED], on_progress)
         by_day = _by_day(connection)
         days = {day: platforms for day, platforms in by_day.items() if day is not None}
         return Profile(
@@ -91,8 +88,7 @@ def _load_keys(connection: duckdb.DuckDBPyConnection, table: Table, paths: list[
     labels = _LABELS.get(table.name, ())
     fields = ", ".join([*(f"lower({key}) as {key}" for key in keys), *labels])
     source = select_text(connection, paths, [*keys, *labels])
-    with _told_by_file():
-        connection.execute(f"create temp table {table.name} as select {fields} from ({source})")
+    connection.execute(f"create temp table {table.name} as select {fields} from ({source})")
 
 
 def _group_runs(
@@ -138,7 +134,7 @@ def _group_runs(
             )
         )
     """
-    with _told_by_file(), ThreadPoolExecutor(1) as executor:
+    with ThreadPoolExecutor(1) as executor:
         future = executor.submit(connection.execute, query)
         try:
             while wait([future], _POLL_SECONDS).not_done:
@@ -148,19 +144,6 @@ def _group_runs(
             connection.interrupt()
             raise
         future.result()
-
-
-@contextmanager
-def _told_by_file() -> Iterator[None]:
-    """Turn DuckDB's account of a broken file into a message of one line."""
-    try:
-        yield
-    except duckdb.Error as error:
-        text = str(error)
-        file, line = _FILE.search(text), _LINE.search(text)
-        place = f"{file[1]}:{line[1]}: " if file and line else ""
-        reason = "the row is no well-formed CSV" if place else text.splitlines()[0]
-        raise ChmError(f"{place}{reason} (chm validate tells every fault)") from None
 
 
 def _texts(values: Iterable[str]) -> str:

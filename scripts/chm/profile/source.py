@@ -1,7 +1,9 @@
 """The files of a data set, as SQL that reads no more of them than it must."""
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from glob import escape
 from pathlib import Path
@@ -12,10 +14,21 @@ from chm.contract import Table
 from chm.errors import ChmError
 from chm.validate.records import MAX_RECORD_BYTES, read_records
 from chm.validate.sql import literal
+from chm.words import counted
 
 # The table that comes in batches; the others are one base file each.
 BATCHED = "runs"
 _FORMATS = ("csv", "parquet")
+# Where DuckDB says a CSV file is broken.
+_LINE = re.compile(r"CSV Error on Line: (\d+)")
+_FILE = re.compile(r"^\s*file = (.+)$", re.MULTILINE)
+_FIELDS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+# What it finds wrong, in this project's words.
+_REASONS = {
+    "Invalid unicode": "is not UTF-8",
+    "unterminated quote": "has a quote that is never closed, or text after one that is",
+    "Maximum line size": "is too long",
+}
 
 
 def table_files(folder: Path, table: Table) -> list[Path]:
@@ -52,9 +65,10 @@ def select_text(
         header = tuple(read_header(connection, path))
         for column in columns:
             if header.count(column) != 1:
+                line = ":1" if path.suffix == ".csv" else ""
                 raise ChmError(
-                    f"{path}: expected one column {column} in the header, "
-                    f"not {header.count(column)}"
+                    f"{path}{line} expected one column {column} in the header, not "
+                    f"{header.count(column)} (chm validate tells every fault)"
                 )
         if path.suffix == ".csv":
             by_header.setdefault(header, []).append(path)
@@ -90,6 +104,38 @@ def read_header(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
         raise ChmError(f"{path} can't be read: {error.strerror}") from None
     except duckdb.Error as error:
         raise ChmError(f"{path} can't be read: {str(error).splitlines()[0]}") from None
+
+
+@contextmanager
+def told_by_file(folder: Path) -> Iterator[None]:
+    """Turn DuckDB's account of a broken file of a data set into a message of one line.
+
+    Raises:
+        ChmError: naming the file and the line, where they are known.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        text = str(error)
+        file, line = _FILE.search(text), _LINE.search(text)
+        if file is None or line is None:
+            raise ChmError(text.splitlines()[0]) from None
+        path = Path(file[1])
+        if path.is_relative_to(folder.resolve()):
+            # As the user named it.
+            path = folder / path.relative_to(folder.resolve())
+        raise ChmError(
+            f"{path}:{line[1]} the row {_fault(text)}: nothing can be counted before that is "
+            "mended (chm validate tells every fault)"
+        ) from None
+
+
+def _fault(text: str) -> str:
+    fields = _FIELDS.search(text)
+    if fields:
+        return f"has {counted(int(fields[2]), 'field')} instead of {fields[1]}"
+    found = (reason for words, reason in _REASONS.items() if words in text)
+    return next(found, "is no well-formed CSV")
 
 
 def _read_csv(paths: Sequence[Path], header: Sequence[str]) -> str:
