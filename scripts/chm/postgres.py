@@ -1,11 +1,15 @@
 """Connect to PostgreSQL."""
 
+import logging
 from typing import Any
 
 import psycopg
 
 from chm.errors import ChmError
 from chm.targets import PostgresTarget
+
+# What it would tell standard error of a lost connection is in the one message.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 def connect(target: PostgresTarget, **options: Any) -> psycopg.Connection[Any]:  # noqa: ANN401

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chm.contract import load_contract
 from chm.ingest.events import SourceEvent
+from chm.ingest.json_order import jsonb_text
 from chm.ingest.run import Options, ingest
 from chm.ingest.store import open_store
 from chm.load import load
@@ -165,3 +166,14 @@ def test_a_row_that_was_loaded_keeps_id_and_created_at(target, tmp_path, folder)
     assert changed == [identifier(3, 3)]
     assert after[changed[0]][created] == before[changed[0]][created]
     assert after[changed[0]][COLUMNS.index("status")] == "success"
+
+
+def test_payloads_are_compared_as_jsonb_is_written(postgres_target):
+    texts = [
+        '{"bb": 1, "a": [1.50, -0, -0.0, 1e2, 12e-4], "é": {"x": null}, "B": "q\\"\\n\\u0001/"}',
+        '{"a":1,"a":{"b":true,"ab":[],"aa":{}}}',
+    ]
+    for text in texts:
+        literal = text.replace("'", "''")
+        found = query(postgres_target, f"select cast(cast('{literal}' as jsonb) as varchar)")
+        assert found == [(jsonb_text(text),)]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 
 import pytest
@@ -158,3 +159,14 @@ def test_blocks_are_the_lines_of_the_stream():
         assert found == list(enumerate(data.splitlines(keepends=True), start=1))
         odd = [b.line(row) for b in blocks for row in range(len(b)) if b.odd[row]]
         assert odd == [b"two\xff\n"]
+
+
+def test_lines_of_a_slow_stream_are_not_kept_back():
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as stream:
+        blocks = read_blocks(stream, 100, seconds=0.05)
+        os.write(write, b"one\nhal")
+        assert next(blocks).data == b"one\n"
+        os.write(write, b"f\n")
+        os.close(write)
+        assert [block.data for block in blocks] == [b"half\n"]

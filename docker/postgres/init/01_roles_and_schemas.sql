@@ -3,7 +3,7 @@
 -- the passwords, which come from the environment:
 --   CHM_LOADER_PASSWORD, CHM_TRANSFORM_PASSWORD, CHM_BI_PASSWORD
 --
---   chm_loader     owns raw: chm load, chm check
+--   chm_loader     owns raw: chm load, chm ingest, chm check
 --   chm_transform  reads raw, owns every schema that dbt builds
 --   chm_bi         reads marts; dbt grants it each mart as it is built
 \set ON_ERROR_STOP on
@@ -31,8 +31,8 @@ begin;
 revoke all on database :"DBNAME" from public;
 revoke all on schema public from public;
 grant connect on database :"DBNAME" to chm_loader, chm_transform, chm_bi;
--- dbt's snapshots stage their rows in temporary tables.
-grant temporary on database :"DBNAME" to chm_transform;
+-- Events and appended batches are merged, and dbt's snapshots staged, in temporary tables.
+grant temporary on database :"DBNAME" to chm_loader, chm_transform;
 
 create schema if not exists raw authorization chm_loader;
 grant usage on schema raw to chm_transform;

@@ -56,6 +56,11 @@ def key_statements(contract: Contract, table: Table) -> list[str]:
     return keys + _index_statements(contract, table)
 
 
+def key_name(table: Table, key: UniqueKey) -> str:
+    """Return the name of a unique key; PostgreSQL cuts it after 63 letters."""
+    return f"{table.name}_{key.rule.lower()}_{'_'.join(key.columns)}"
+
+
 def _table_statements(
     contract: Contract, table: Table, engine: Engine, *, with_keys: bool
 ) -> list[str]:
@@ -77,7 +82,7 @@ def _key_lines(contract: Contract, table: Table) -> list[str]:
     """The keys as PostgreSQL's and DuckDB's table constraints, the primary key first."""
     lines = [f"primary key ({table.primary_key})"]
     lines += [
-        f"constraint {_key_name(table, key)} unique ({', '.join(key.columns)})"
+        f"constraint {key_name(table, key)} unique ({', '.join(key.columns)})"
         for key in table.unique
         if not key.where
     ]
@@ -102,7 +107,7 @@ def _key_lines(contract: Contract, table: Table) -> list[str]:
 def _index_statements(contract: Contract, table: Table) -> list[str]:
     """The unique keys with a condition, which PostgreSQL has as indexes alone."""
     return [
-        f"create unique index if not exists {_key_name(table, key)} "
+        f"create unique index if not exists {key_name(table, key)} "
         f"on {contract.schema}.{table.name} "
         f"({', '.join(key.columns)}){' nulls not distinct' if key.nulls_equal else ''} "
         f"where {key.where}"
@@ -137,10 +142,6 @@ def _column_type(contract: Contract, column: Column, engine: Engine) -> str:
     if column.enum:
         return f"{contract.schema}.{contract.enums[column.enum].key}"
     return column.sql_type
-
-
-def _key_name(table: Table, key: UniqueKey) -> str:
-    return f"{table.name}_{key.rule.lower()}_{'_'.join(key.columns)}"
 
 
 def _composite_targets(contract: Contract, table: Table) -> list[tuple[str, ...]]:

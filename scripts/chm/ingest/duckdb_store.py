@@ -1,5 +1,6 @@
 """Ingestion into a DuckDB file."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -7,26 +8,38 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from chm.contract import Table, load_contract
+from chm.contract import load_contract
 from chm.errors import ChmError
 from chm.ingest.merge import MergeCounts, merge_duckdb
-from chm.ingest.store import Row, Store
+from chm.ingest.store import STAGED, Row, Store
 from chm.targets import DuckDBTarget
 
-_EVENTS = "chm_events"
-_ARROW_TYPES = {
-    "integer": pa.int32(),
-    "bigint": pa.int64(),
-    "timestamptz": pa.timestamp("us", "UTC"),
-}
+# How long to wait for a file that someone else took in between.
+LOCK_TIMEOUT_SECONDS = 60
+
+_LOCK_PAUSE_SECONDS = 0.2
+# Each checkpoint writes most of the table anew: not after every batch.
+_CHECKPOINT_THRESHOLD = "512MB"
 
 
 class DuckDBStore(Store):
-    """An open DuckDB file."""
+    """A DuckDB file, open from its first use until it is released."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-        self._table = load_contract().tables["runs"]
+    def __init__(self, target: DuckDBTarget) -> None:
+        self._target = target
+        self._open: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        if self._open is None:
+            self._open = _connect(self._target)
+        return self._open
+
+    def release(self) -> None:
+        """See Store; others can read the file until the next transaction."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
     @contextmanager
     def transaction(self, *, registers: bool) -> Iterator[None]:  # noqa: ARG002
@@ -43,15 +56,24 @@ class DuckDBStore(Store):
         """See Store."""
         return self._connection.execute(statement.replace("%s", "?"), list(values)).fetchall()
 
-    def merge(self, rows: Sequence[Row]) -> MergeCounts:
+    def stage(self, rows: pa.Table) -> None:
         """See Store."""
-        self._connection.register("chm_arrow", _arrow_table(self._table, rows))
+        types = {column.name: column.sql_type for column in load_contract().tables["runs"].columns}
+        typed = {"uuid": "uuid", "jsonb": "json"}
+        columns = [
+            f"cast({name} as {typed[types[name]]}) as {name}" if types.get(name) in typed else name
+            for name in rows.column_names
+        ]
+        self._connection.register("chm_arrow", rows)
         self._connection.execute(
-            f"create or replace temp table {_EVENTS} as select {_typed(self._table)} from chm_arrow"
+            f"create or replace temp table {STAGED} as select {', '.join(columns)} from chm_arrow"
         )
         self._connection.unregister("chm_arrow")
-        counts = merge_duckdb(self._connection, _EVENTS)
-        self._connection.execute(f"drop table {_EVENTS}")
+
+    def merge(self) -> MergeCounts:
+        """See Store."""
+        counts = merge_duckdb(self._connection, STAGED)
+        self._connection.execute(f"drop table {STAGED}")
         return counts
 
 
@@ -64,35 +86,33 @@ def open_duckdb(target: DuckDBTarget) -> Iterator[DuckDBStore]:
     """
     if not target.path.exists():
         raise ChmError(f"target '{target.name}': {target.path} is not there: run chm load first")
+    store = DuckDBStore(target)
     try:
-        with duckdb.connect(str(target.path)) as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            yield DuckDBStore(connection)
+        # Whether it can be had is known before any event is read.
+        store.execute("select 1")
+        yield store
     except duckdb.CatalogException as error:
         raise ChmError(f"{target.path} {_reason(error)}: run chm load first") from None
     except duckdb.Error as error:
         raise ChmError(f"{target.path}: {_reason(error)}") from None
+    finally:
+        store.release()
+
+
+def _connect(target: DuckDBTarget) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection = duckdb.connect(str(target.path))
+        except duckdb.IOException as error:
+            if "lock" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_LOCK_PAUSE_SECONDS)
+        else:
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute(f"set checkpoint_threshold = '{_CHECKPOINT_THRESHOLD}'")
+            return connection
 
 
 def _reason(error: duckdb.Error) -> str:
     return str(error).splitlines()[0]
-
-
-def _arrow_table(table: Table, rows: Sequence[Row]) -> pa.Table:
-    columns = zip(table.columns, zip(*rows, strict=True), strict=True)
-    return pa.table(
-        {
-            column.name: pa.array(values, _ARROW_TYPES.get(column.sql_type, pa.string()))
-            for column, values in columns
-        }
-    )
-
-
-def _typed(table: Table) -> str:
-    types = {"uuid": "uuid", "jsonb": "json"}
-    return ", ".join(
-        f"cast({column.name} as {types[column.sql_type]}) as {column.name}"
-        if column.sql_type in types
-        else column.name
-        for column in table.columns
-    )

@@ -1,28 +1,28 @@
 """Merge run events into raw.runs: which version of a run is stored, whatever the order.
 
 A run's identity is (pipeline_id, external_run_id). Its stored row is the greatest of all its
-events: a terminal status beats running, then the later updated_at, then the status of the higher
-merge_order (seeds/run_statuses.csv), then the remaining columns, so that two events that differ
-at all are never equal.
+events, in the order of chm.ingest.event_order.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chm.contract import Column, Contract, load_contract
+from chm.contract import Contract, load_contract
 from chm.contract.ddl import Engine
+from chm.ingest.event_order import FIRST_EVENT, IDENTITY, leading, rest
+from chm.ingest.json_order import FUNCTION, jsonb_text
 
 if TYPE_CHECKING:
     import duckdb
     import psycopg
 
-IDENTITY = ("pipeline_id", "external_run_id")
-# Not part of the comparison: what belongs to the first event, and when the winner arrived.
-FIRST_EVENT = ("id", "created_at")
-ARRIVAL = "ingested_at"
+_Execute = Callable[[str], tuple[Any, ...] | None]
 
 _WINNERS = "chm_merge_winners"
 _DECISIONS = "chm_merge_decisions"
+# Where a row of raw.runs stands; it holds as long as no one writes the table.
+_PLACE: dict[Engine, str] = {"duckdb": "rowid", "postgres": "ctid"}
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,16 @@ def merge_duckdb(connection: "duckdb.DuckDBPyConnection", source_table: str) -> 
     Raises:
         duckdb.Error: a row breaks a constraint of raw.runs.
     """
-    contract = load_contract()
-    execute = connection.execute
-    execute(f"create or replace temp table {_WINNERS} as {_winners(contract, source_table)}")
-    execute(f"create or replace temp table {_DECISIONS} as {_decisions(contract)}")
-    execute(_update(contract))
-    execute(_insert(contract))
-    row = execute(_counts(source_table)).fetchone()
-    execute(f"drop table {_DECISIONS}")
-    execute(f"drop table {_WINNERS}")
-    assert row is not None
-    return MergeCounts(*row)
+    known = connection.execute(
+        "select count(*) from duckdb_functions() where function_name = ?", [FUNCTION]
+    ).fetchone()
+    if known == (0,):
+        connection.create_function(FUNCTION, jsonb_text, ["VARCHAR"], "VARCHAR")
+
+    def execute(statement: str) -> tuple[Any, ...] | None:
+        return connection.execute(statement).fetchone()
+
+    return _merge(execute, source_table, "duckdb")
 
 
 def merge_postgres(connection: "psycopg.Connection[Any]", source_table: str) -> MergeCounts:
@@ -89,45 +88,76 @@ def merge_postgres(connection: "psycopg.Connection[Any]", source_table: str) -> 
     """
     from psycopg.rows import tuple_row
 
-    contract = load_contract()
+    schema = load_contract().schema
     with connection.cursor(row_factory=tuple_row) as cursor:
+
+        def execute(statement: str) -> tuple[Any, ...] | None:
+            cursor.execute(statement)
+            return cursor.fetchone() if cursor.description else None
+
         # Parents first, as everybody who locks several of the tables does: the foreign key
         # needs pipelines too.
-        cursor.execute(f"lock table {contract.schema}.pipelines in row share mode")
-        cursor.execute(f"lock table {_runs(contract)} in share row exclusive mode")
-        for name, query in (
-            (_WINNERS, _winners(contract, source_table, "postgres")),
-            (_DECISIONS, _decisions(contract, "postgres")),
-        ):
-            cursor.execute(f"create temporary table {name} on commit drop as {query}")
-            cursor.execute(f"analyze {name}")
-        cursor.execute(_update(contract))
-        cursor.execute(_insert(contract))
-        row = cursor.execute(_counts(source_table)).fetchone()
-        # A transaction may merge more than once.
-        cursor.execute(f"drop table {_DECISIONS}, {_WINNERS}")
+        execute(f"lock table {schema}.pipelines in row share mode")
+        execute(f"lock table {schema}.runs in share row exclusive mode")
+        return _merge(execute, source_table, "postgres")
+
+
+def _merge(execute: _Execute, source_table: str, engine: Engine) -> MergeCounts:
+    contract = load_contract()
+    key = ", ".join(IDENTITY)
+    repeated = execute(
+        f"select exists (select 1 from {source_table} group by {key} having count(*) > 1)"
+    )
+    if repeated == (True,):
+        winners = _winners(contract, source_table, engine)
+    else:
+        winners = f"select {', '.join(_columns(contract))}, 1 as _copies from {source_table}"
+    execute(f"create temporary table {_WINNERS} as {winners}")
+    if engine == "postgres":
+        execute(f"analyze {_WINNERS} ({key})")
+    execute(f"create temporary table {_DECISIONS} as {_decisions(contract, engine)}")
+    if engine == "postgres":
+        execute(f"analyze {_DECISIONS} (stored_place)")
+    if execute(f"select exists (select 1 from {_DECISIONS} where compared = 0)") == (True,):
+        execute(_compare_rest(contract, engine))
+    execute(_update(contract, engine))
+    execute(_insert(contract))
+    row = execute(_counts(source_table))
+    # A transaction may merge more than once.
+    for name in (_DECISIONS, _WINNERS):
+        execute(f"drop table {name}")
     assert row is not None
     return MergeCounts(*row)
 
 
-def _winners(contract: Contract, source_table: str, engine: Engine = "duckdb") -> str:
+def _winners(contract: Contract, source_table: str, engine: Engine) -> str:
     """A query for the greatest event of each run, with the first event's columns.
 
     `_copies` is the number of events that say the same as the greatest one.
     """
     key = ", ".join(IDENTITY)
-    order = ", ".join(f"{part} desc" for part in _greatness(contract, "", engine))
+    first_order = leading(contract, "")
+    last_order = rest(contract, "", engine, "_differs")
+    order = ", ".join(f"{part} desc" for part in (*first_order, *last_order))
     kept = [name for name in _columns(contract) if name not in FIRST_EVENT]
     # Of several first events in one batch the earliest counts, then the least id.
     first = ", ".join(f"first_value({name}) over first_event as {name}" for name in FIRST_EVENT)
+    payload = "cast(payload as varchar)"
     return f"""
-        with ranked as (
+        with compared as (
+            select
+                *,
+                coalesce(min({payload}) over tied <> max({payload}) over tied, false) as _differs
+            from {source_table}
+            window tied as (partition by {", ".join((*IDENTITY, *first_order))})
+        ),
+        ranked as (
             select
                 {", ".join(kept)},
                 {first},
                 row_number() over greatest_first as _position,
                 rank() over greatest_first as _place
-            from {source_table}
+            from compared
             window
                 greatest_first as (partition by {key} order by {order}),
                 first_event as (partition by {key} order by created_at, id)
@@ -142,54 +172,80 @@ def _winners(contract: Contract, source_table: str, engine: Engine = "duckdb") -
     """
 
 
-def _decisions(contract: Contract, engine: Engine = "duckdb") -> str:
-    """A query for what to do with each winner: stored_id is null for a new run."""
-    winner = ", ".join(_greatness(contract, "winner.", engine))
-    stored = ", ".join(_greatness(contract, "stored.", engine))
+def _decisions(contract: Contract, engine: Engine) -> str:
+    """A query for the winners and what to do with each; stored_id is null for a new run.
+
+    `compared` is 1 where the winner beats the stored row, 0 where more columns are to be looked
+    at, -1 where it loses.
+    """
+    winner = ", ".join(leading(contract, "winner."))
+    stored = ", ".join(leading(contract, "stored."))
+    # In the order of the index that a new version is written to.
+    order = f"order by {', '.join(f'winner.{name}' for name in IDENTITY)}"
     return f"""
         select
-            {", ".join(f"winner.{name}" for name in IDENTITY)},
-            winner._copies,
+            winner.*,
+            stored.{_PLACE[engine]} as stored_place,
             stored.id as stored_id,
-            stored.id is not null and row({winner}) > row({stored}) as is_greater,
-            stored.id is not null and row({winner}) = row({stored}) as is_same,
+            case
+                when stored.id is null then null
+                when row({winner}) > row({stored}) then 1
+                when row({winner}) = row({stored}) then 0
+                else -1
+            end as compared,
             -- Events of one id tell one story, which begins with the earliest of them.
             coalesce(winner.id = stored.id and winner.created_at < stored.created_at, false)
                 as is_earlier
         from {_WINNERS} as winner
         left join {_runs(contract)} as stored on {_same_run("winner", "stored")}
+        {order if engine == "postgres" else ""}
     """
 
 
-def _update(contract: Contract) -> str:
+def _compare_rest(contract: Contract, engine: Engine) -> str:
+    """The statement that sets `compared` by the rest of the columns; 0 is left for equal rows."""
+    differs = "winner.payload is distinct from stored.payload"
+    if engine == "duckdb":
+        differs = "cast(winner.payload as varchar) is distinct from cast(stored.payload as varchar)"
+    winner = ", ".join(rest(contract, "winner.", engine, differs))
+    stored = ", ".join(rest(contract, "stored.", engine, differs))
+    return f"""
+        update {_DECISIONS} as winner
+        set compared = case
+            when row({winner}) > row({stored}) then 1
+            when row({winner}) = row({stored}) then 0
+            else -1
+        end
+        from {_runs(contract)} as stored
+        where stored.{_PLACE[engine]} = winner.stored_place and winner.compared = 0
+    """
+
+
+def _update(contract: Contract, engine: Engine) -> str:
     """The statement that puts the winners that beat their stored rows in the place of these."""
     fixed = (*IDENTITY, *FIRST_EVENT)
     assignments = [
-        f"{name} = case when decision.is_greater then winner.{name} else runs.{name} end"
+        f"{name} = case when winner.compared = 1 then winner.{name} else runs.{name} end"
         for name in _columns(contract)
         if name not in fixed
     ]
     assignments.append(
-        "created_at = case when decision.is_earlier then winner.created_at else runs.created_at end"
+        "created_at = case when winner.is_earlier then winner.created_at else runs.created_at end"
     )
     return f"""
         update {_runs(contract)} as runs
         set {", ".join(assignments)}
-        from {_WINNERS} as winner, {_DECISIONS} as decision
-        where {_same_run("winner", "decision")}
-            and {_same_run("winner", "runs")}
-            and (decision.is_greater or decision.is_earlier)
+        from {_DECISIONS} as winner
+        where runs.{_PLACE[engine]} = winner.stored_place
+            and (winner.compared = 1 or winner.is_earlier)
     """
 
 
 def _insert(contract: Contract) -> str:
-    columns = _columns(contract)
+    columns = ", ".join(_columns(contract))
     return f"""
-        insert into {_runs(contract)} ({", ".join(columns)})
-        select {", ".join(f"winner.{name}" for name in columns)}
-        from {_WINNERS} as winner
-        inner join {_DECISIONS} as decision on {_same_run("winner", "decision")}
-        where decision.stored_id is null
+        insert into {_runs(contract)} ({columns})
+        select {columns} from {_DECISIONS} where stored_id is null
     """
 
 
@@ -200,11 +256,11 @@ def _counts(source_table: str) -> str:
         from (
             select
                 count(*) filter (where stored_id is null) as inserted,
-                count(*) filter (where is_greater) as updated,
+                count(*) filter (where compared = 1) as updated,
                 cast(coalesce(sum(
                     case
-                        when stored_id is null or is_greater then _copies - 1
-                        when is_same then _copies
+                        when stored_id is null or compared = 1 then _copies - 1
+                        when compared = 0 then _copies
                         else 0
                     end
                 ), 0) as bigint) as unchanged,
@@ -212,44 +268,6 @@ def _counts(source_table: str) -> str:
             from {_DECISIONS}
         ) as counted
     """
-
-
-def _greatness(contract: Contract, prefix: str, engine: Engine) -> list[str]:
-    """The expressions that order the events of a run, the most important first; never null."""
-    enum = contract.enums["run_statuses"]
-    status = f"cast({prefix}status as varchar)"
-    terminal = ", ".join(f"'{value}'" for value in enum.flagged("is_terminal"))
-    orders = " ".join(
-        f"when '{value}' then {order}" for value, order in enum.numbers("merge_order").items()
-    )
-    table = contract.tables["runs"]
-    leading = ("updated_at", "status")
-    rest = [
-        column
-        for column in table.columns
-        if column.name not in (*IDENTITY, *FIRST_EVENT, ARRIVAL, *leading)
-    ]
-    return [
-        f"case when {status} in ({terminal}) then 1 else 0 end",
-        f"{prefix}updated_at",
-        f"case {status} {orders} end",
-        *(_comparable(column, prefix, engine) for column in rest),
-    ]
-
-
-def _comparable(column: Column, prefix: str, engine: Engine) -> str:
-    """The column as a value that is never null: an empty one is the least."""
-    name = f"{prefix}{column.name}"
-    if column.sql_type == "timestamptz":
-        return f"coalesce({name}, timestamptz '-infinity')"
-    if column.sql_type in ("integer", "bigint"):
-        return f"coalesce({name}, -1)"
-    if engine == "postgres":
-        # By bytes, whatever the database's collation.
-        return f"coalesce(cast({name} as varchar), '') collate \"C\""
-    # DuckDB keeps JSON as it was written: its blanks are no difference.
-    value = f"json({name})" if column.sql_type == "jsonb" else name
-    return f"coalesce(cast({value} as varchar), '')"
 
 
 def _columns(contract: Contract) -> tuple[str, ...]:

@@ -4,13 +4,14 @@ import hashlib
 import json
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from chm.contract import load_contract
 from chm.ingest.events import PipelineReference, RefusedError, RunEvent, SourceEvent
-from chm.ingest.mapping import DEFAULT_PATHS, Mapping
+from chm.ingest.mapping import DEFAULT_FIELDS, DEFAULT_PATHS, Mapping
 from chm.ingest.redact import cut_at_secret, redact
 from chm.ingest.status_words import UNKNOWN, plain
 
@@ -18,9 +19,13 @@ from chm.ingest.status_words import UNKNOWN, plain
 # whenever the event arrives, and lose to every event that tells one.
 NO_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
 
-_MAX_INT = 2**31 - 1
+MAX_INT = 2**31 - 1
 _MAX_BIGINT = 2**63 - 1
 _SHOWN = 80
+# Seconds since 1970 from 1973 to 2286: the same numbers of milliseconds are another range.
+_LEAST_EPOCH, _MOST_EPOCH = 10**8, 10**10
+# A text of ten digits or thirteen is no ISO 8601 instant.
+_EPOCH = re.compile(r"[0-9]{10}(?:[0-9]{3})?")
 # Neither PostgreSQL's text nor UTF-8 holds these.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -64,10 +69,10 @@ def normalise(fields: dict[str, Any], position: str, mapping: Mapping) -> RunEve
     if started_at and finished_at and finished_at < started_at:
         raise RefusedError(f"finished_at {finished_at} is before started_at {started_at}")
     told = [instant for instant in (started_at, finished_at, updated_at) if instant]
-    duration = _number("duration_seconds", mapping.value("duration_seconds", fields), _MAX_INT)
+    duration = _number("duration_seconds", mapping.value("duration_seconds", fields), MAX_INT)
     if duration is None and started_at and finished_at:
         duration = int((finished_at - started_at).total_seconds())
-        if duration > _MAX_INT:
+        if duration > MAX_INT:
             raise RefusedError(f"finished_at {finished_at} is too long after {started_at}")
     payload = canonical_json(fields)
     status, status_reason = _status(
@@ -125,7 +130,7 @@ def _own_payload(fields: dict[str, Any], mapping: Mapping) -> str | None:
     payload = fields.get("payload")
     if not payload or mapping.fields != DEFAULT_PATHS:
         return None
-    if not fields.keys() <= set(load_contract().tables["runs"].column_names):
+    if not fields.keys() <= _row_fields():
         return None
     if isinstance(payload, str):
         try:
@@ -136,6 +141,13 @@ def _own_payload(fields: dict[str, Any], mapping: Mapping) -> str | None:
         return None
     # As it was written, but for blanks, so that a row of a data set says what is loaded already.
     return _json(payload, sort_keys=False)
+
+
+@lru_cache
+def _row_fields() -> frozenset[str]:
+    """The columns of runs, and what names a pipeline."""
+    names = (name for names in DEFAULT_FIELDS.values() for name in names)
+    return frozenset(names).union(load_contract().tables["runs"].column_names)
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401
@@ -182,8 +194,8 @@ def _instant(name: str, value: object) -> tuple[datetime | None, bool]:
     """The instant in UTC, and whether it came without an offset."""
     if value is None:
         return None, False
-    if not isinstance(value, str):
-        raise RefusedError(f"{name} {_shown(value)} is not an ISO 8601 instant")
+    if not isinstance(value, str) or _EPOCH.fullmatch(value.strip()):
+        return _epoch(name, value), False
     try:
         instant = datetime.fromisoformat(value.strip().removesuffix(" UTC"))
         if instant.tzinfo is None:
@@ -191,6 +203,16 @@ def _instant(name: str, value: object) -> tuple[datetime | None, bool]:
         return instant.astimezone(UTC), False
     except (ValueError, OverflowError):
         raise RefusedError(f"{name} {_shown(value)} is not an ISO 8601 instant") from None
+
+
+def _epoch(name: str, value: object) -> datetime:
+    """The instant of seconds or milliseconds since 1970; their sizes do not overlap."""
+    number = float(value) if isinstance(value, str) else value
+    if isinstance(number, int | float) and not isinstance(number, bool):
+        for unit, per_second in (("seconds", 1), ("milliseconds", 1000)):
+            if _LEAST_EPOCH * per_second <= number < _MOST_EPOCH * per_second:
+                return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{unit: number})
+    raise RefusedError(f"{name} {_shown(value)} is not an ISO 8601 instant")
 
 
 def _number(name: str, value: object, maximum: int) -> int | None:

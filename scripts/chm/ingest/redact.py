@@ -10,7 +10,7 @@ from typing import Any
 REPLACEMENT = "***"
 
 # Parts of a name, lower case and without punctuation, that make its value a secret.
-_SECRET_NAMES = ("token", "password", "passwd", "passphrase", "pwd", "secret", "authorization",
+SECRET_NAMES = ("token", "password", "passwd", "passphrase", "pwd", "secret", "authorization",
                  "apikey", "privatekey")  # fmt: skip
 _NAME = (
     r"[\w.-]*(?:token|password|passwd|passphrase|pwd|secret|authorization"
@@ -92,7 +92,7 @@ def cut_at_secret(text: str) -> str:
 def is_secret_name(name: str) -> bool:
     """Return whether what bears this name is a secret."""
     letters = "".join(character for character in name.lower() if character.isalnum())
-    return any(part in letters for part in _SECRET_NAMES)
+    return any(part in letters for part in SECRET_NAMES)
 
 
 def _redact_dict(fields: dict[str, Any]) -> dict[str, Any]:

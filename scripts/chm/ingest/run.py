@@ -1,21 +1,31 @@
 """Take events from a source into a store, batch by batch."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 
-from chm.contract import load_contract
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chm.ingest.ahead import ahead
+from chm.ingest.batches import Batch, BatchSource, plain_batches
 from chm.ingest.deadletters import DeadLetter, append_letters
+from chm.ingest.event_order import ARRIVAL
 from chm.ingest.events import RefusedError, RunEvent, SourceEvent
 from chm.ingest.mapping import Mapping
 from chm.ingest.merge import MergeCounts
 from chm.ingest.normalise import clean, normalise
 from chm.ingest.resolve import Resolver, made_id
-from chm.ingest.store import Row, Store
+from chm.ingest.rows import arrived, rows_schema, rows_table
+from chm.ingest.sieve import ROW
+from chm.ingest.store import Store
 
-BATCH_EVENTS = 50_000
+# A batch is merged at once. Larger ones spare little, and are in memory twice.
+BATCH_EVENTS = 250_000
+# Without new events for so long the target is left to others.
+RELEASE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,8 @@ class Options:
     """How to take events.
 
     `source` names the source in the dead letters, which go to the file `dead_letters`. `client`
-    is the client of events that name none; with `register` unknown pipelines are made.
+    is the client of events that name none; with `register` unknown pipelines are made. A batch has
+    at most `batch_events`, BATCH_EVENTS if not given.
     """
 
     source: str
@@ -31,7 +42,7 @@ class Options:
     mapping: Mapping = field(default_factory=Mapping)
     client: str | None = None
     register: bool = False
-    batch_events: int = BATCH_EVENTS
+    batch_events: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,104 +78,140 @@ def ingest(
     options: Options,
     progress: Callable[[IngestCounts], None] = lambda _: None,
 ) -> IngestCounts:
-    """Take all events; each batch is one transaction, and is in memory alone.
+    """Take all events; each batch is one transaction.
 
-    The refused events of a batch are in the dead letters before the batch is committed: a crash
-    in between may tell them twice, but loses none.
+    While a batch is merged the next one is read and normalised; no others are in memory. The
+    refused events of a batch are in the dead letters before the batch is committed: a crash in
+    between may tell them twice, but loses none.
 
     Raises:
-        ChmError: the dead letters can't be written.
+        ChmError: the dead letters can't be written, or the source fails; what it gave before
+            is taken.
     """
     counts = IngestCounts()
-    for batch in _batches(events, options.batch_events):
-        counts = _ingest_batch(batch, store, options, counts)
-        progress(counts)
+    most = options.batch_events or BATCH_EVENTS
+    if isinstance(events, BatchSource) and options.mapping == Mapping():
+        prepared = (_prepare(batch, options) for batch in events.batches(most))
+        found = ahead(prepared, store.release, RELEASE_SECONDS)
+    else:
+        # Such a source may use the store: not beside a merge.
+        found = (_prepare(batch, options) for batch in plain_batches(events, most))
+    with closing(found):
+        for batch in found:
+            counts = _ingest_batch(batch, store, options, counts)
+            progress(counts)
     return counts
 
 
-def _batches(events: Iterable[SourceEvent], size: int) -> Iterator[list[SourceEvent]]:
-    iterator = iter(events)
-    while batch := list(islice(iterator, size)):
-        yield batch
+@dataclass(frozen=True)
+class _Prepared:
+    """A batch whose other events are normalised, or refused, by their rows."""
+
+    batch: Batch
+    accepted: dict[int, RunEvent]
+    letters: dict[int, DeadLetter]
+
+
+def _prepare(batch: Batch, options: Options) -> _Prepared:
+    prepared = _Prepared(batch, {}, {})
+    _normalise(prepared, batch.rest, options)
+    return prepared
+
+
+def _normalise(prepared: _Prepared, rows: Iterable[int], options: Options) -> None:
+    for row in rows:
+        event = prepared.batch.event(row)
+        try:
+            fields = clean(event)
+            if not event.fault:
+                prepared.accepted[row] = normalise(fields, event.position, options.mapping)
+        except RefusedError as refusal:
+            prepared.letters[row] = _letter(event, str(refusal), options)
+        else:
+            if event.fault:
+                prepared.letters[row] = _letter(event, event.fault, options)
 
 
 def _ingest_batch(
-    batch: list[SourceEvent], store: Store, options: Options, counts: IngestCounts
+    prepared: _Prepared, store: Store, options: Options, counts: IngestCounts
 ) -> IngestCounts:
-    letters: list[DeadLetter] = []
-    accepted = list(_normalised(batch, options, letters))
     registered = 0
     with store.transaction(registers=options.register):
         known = store.pipelines()
         resolver = Resolver(
             known, options.client, register=store.register if options.register else None
         )
-        rows = _rows(accepted, resolver, store, options, letters)
-        append_letters(options.dead_letters, letters)
-        merged = store.merge(rows) if rows else MergeCounts()
+        rows = _rows(prepared, {pipeline.id for pipeline in known}, resolver, options)
+        merged = MergeCounts()
+        if len(rows):
+            store.stage(rows)
+            _refuse_shared_ids(prepared, store, options)
+        letters = prepared.letters
+        append_letters(options.dead_letters, [letters[row] for row in sorted(letters)])
+        if len(rows):
+            merged = store.merge()
         if options.register:
             registered = len(store.pipelines()) - len(known)
     return replace(
         counts,
-        read=counts.read + len(batch),
+        read=counts.read + prepared.batch.count,
         merged=counts.merged + merged,
         refused=counts.refused + len(letters),
         registered=counts.registered + registered,
-        naive_instants=counts.naive_instants + sum(event.naive_instants for event, _ in accepted),
+        naive_instants=counts.naive_instants
+        + sum(event.naive_instants for event in prepared.accepted.values()),
     )
 
 
-def _normalised(
-    batch: list[SourceEvent], options: Options, letters: list[DeadLetter]
-) -> Iterator[tuple[RunEvent, SourceEvent]]:
-    for event in batch:
-        try:
-            fields = clean(event)
-        except RefusedError as refusal:
-            # What can't be looked through can't be shown either.
-            letters.append(_letter(replace(event, fields={}), str(refusal), options))
-            continue
-        cleaned = replace(event, fields=fields)
-        if event.fault:
-            letters.append(_letter(cleaned, event.fault, options))
-            continue
-        try:
-            yield normalise(fields, event.position, options.mapping), cleaned
-        except RefusedError as refusal:
-            letters.append(_letter(cleaned, str(refusal), options))
-
-
-def _rows(
-    accepted: list[tuple[RunEvent, SourceEvent]],
-    resolver: Resolver,
-    store: Store,
-    options: Options,
-    letters: list[DeadLetter],
-) -> list[Row]:
-    given = sorted({event.run_id for event, _ in accepted if event.run_id})
-    owners = store.owners(given) if given else {}
+def _rows(prepared: _Prepared, known: set[str], resolver: Resolver, options: Options) -> pa.Table:
+    """The rows to be merged; refuses the events of unknown pipelines."""
+    ordinary = prepared.batch.ordinary
+    if ordinary is not None:
+        named = ordinary["pipeline_id"]
+        unknown = [id_ for id_ in named.unique().to_pylist() if id_ not in known]
+        if unknown:
+            is_unknown = pc.is_in(named, pa.array(unknown))
+            _normalise(prepared, ordinary.filter(is_unknown)[ROW].to_pylist(), options)
+            ordinary = ordinary.filter(pc.invert(is_unknown))
     arrival = datetime.now(UTC)
-    columns = load_contract().tables["runs"].column_names
-    rows = []
-    for event, source in accepted:
+    columns = [name for name in rows_schema().names if name != ROW]
+    others = []
+    for row in sorted(prepared.accepted):
+        event = prepared.accepted[row]
         try:
             pipeline_id = resolver.find(event.pipeline)
         except RefusedError as refusal:
-            letters.append(_letter(source, str(refusal), options))
-            continue
-        identity = (pipeline_id, event.external_run_id)
-        if event.run_id and owners.setdefault(event.run_id, identity) != identity:
-            reason = f"id '{event.run_id}' is that of another run"
-            letters.append(_letter(source, reason, options))
+            source = prepared.batch.event(row)
+            prepared.letters[row] = _letter(source, str(refusal), options)
             continue
         own = {
-            "id": event.run_id or made_id("run", *identity),
+            ROW: row,
+            "id": event.run_id or made_id("run", pipeline_id, event.external_run_id),
             "pipeline_id": pipeline_id,
-            "ingested_at": arrival,
+            ARRIVAL: arrival,
         }
-        rows.append(tuple(own[name] if name in own else getattr(event, name) for name in columns))
-    return rows
+        others.append(own | {name: getattr(event, name) for name in columns if name not in own})
+    rows = rows_table(others)
+    return rows if ordinary is None else pa.concat_tables([arrived(ordinary, arrival), rows])
+
+
+def _refuse_shared_ids(prepared: _Prepared, store: Store, options: Options) -> None:
+    """Refuse the staged events with the id of another run: it is the stored, or the first one's."""
+    shared = store.shared_ids()
+    if not shared:
+        return
+    owners = store.owners(sorted({id_ for _, id_, _ in shared}))
+    refused = [(row, id_) for row, id_, run in shared if owners.setdefault(id_, run) != run]
+    for row, id_ in refused:
+        reason = f"id '{id_}' is that of another run"
+        prepared.letters[row] = _letter(prepared.batch.event(row), reason, options)
+    store.unstage([row for row, _ in refused])
 
 
 def _letter(event: SourceEvent, reason: str, options: Options) -> DeadLetter:
-    return DeadLetter(reason, event.source or options.source, event.position, event.fields)
+    try:
+        fields = clean(event)
+    except RefusedError:
+        # What can't be looked through can't be shown either.
+        fields = {}
+    return DeadLetter(reason, event.source or options.source, event.position, fields)

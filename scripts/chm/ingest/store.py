@@ -6,11 +6,17 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+
+from chm.ingest.event_order import IDENTITY
 from chm.ingest.merge import MergeCounts
 from chm.ingest.resolve import NewPipeline, Pipeline
+from chm.ingest.sieve import ROW
 from chm.targets import DuckDBTarget, Target
 
 Row = tuple[Any, ...]
+# The table of the events that are merged next.
+STAGED = "chm_events"
 
 NEW_PIPELINE_TYPE = "ingestion"
 NEW_PIPELINE_ENVIRONMENT = "prod"
@@ -28,8 +34,15 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def merge(self, rows: Sequence[Row]) -> MergeCounts:
-        """Merge rows with the columns of raw.runs, in the contract's order."""
+    def stage(self, rows: pa.Table) -> None:
+        """Put rows with the columns of raw.runs and ROW, a number of their own, in STAGED."""
+
+    @abstractmethod
+    def merge(self) -> MergeCounts:
+        """Merge STAGED into raw.runs; it is gone then."""
+
+    def release(self) -> None:  # noqa: B027
+        """Let others have the target until the next transaction, where only one can have it."""
 
     @abstractmethod
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
@@ -44,14 +57,35 @@ class Store(ABC):
         )
         return [Pipeline(*row) for row in rows]
 
+    def shared_ids(self) -> list[tuple[int, str, tuple[str, str]]]:
+        """Return the staged rows whose id is told of several runs, in order.
+
+        Each is its number, its id and its run's identity.
+        """
+        runs = ", ".join(IDENTITY)
+        rows = self.execute(
+            f"select {ROW}, cast(id as varchar), cast(pipeline_id as varchar), external_run_id "
+            f"from {STAGED} where id in ("
+            f"select staged.id from {STAGED} as staged "
+            "inner join raw.runs as stored on stored.id = staged.id where "
+            + " or ".join(f"stored.{name} <> staged.{name}" for name in IDENTITY)
+            + f" union select id from (select distinct id, {runs} from {STAGED}) as told "
+            f"group by id having count(*) > 1) order by {ROW}"
+        )
+        return [(row, id_, (pipeline, run)) for row, id_, pipeline, run in rows]
+
     def owners(self, ids: list[str]) -> dict[str, tuple[str, str]]:
-        """Return which of these ids are taken, each with its run's identity."""
+        """Return which of these ids are stored, each with its run's identity."""
         rows = self.execute(
             "select cast(id as varchar), cast(pipeline_id as varchar), external_run_id "
             "from raw.runs where id = any(cast(%s as uuid[]))",
             [ids],
         )
         return {id_: (pipeline_id, external_run_id) for id_, pipeline_id, external_run_id in rows}
+
+    def unstage(self, rows: list[int]) -> None:
+        """Take rows out of STAGED."""
+        self.execute(f"delete from {STAGED} where {ROW} = any(cast(%s as integer[]))", [rows])
 
     def register(self, pipeline: NewPipeline) -> None:
         """Add a pipeline, and its client where no client has the name."""

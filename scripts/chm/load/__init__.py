@@ -1,5 +1,7 @@
 """Load a data set into the raw tables: validated first, then all four tables or nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from chm.errors import ChmError
@@ -59,6 +61,7 @@ def load(
 
     Raises:
         InvalidDataSetError: a rule of level E is broken.
+        KeyboardInterrupt: Ctrl-C; says whether something may have been loaded.
         ChmError: the target can't be reached, is in use, refuses the data, or holds data
             already and neither `replace` nor `append` is true; or both are.
     """
@@ -68,7 +71,19 @@ def load(
     if mode == "first":
         refuse_existing(target.name, held_rows(target))
     clock = StepClock()
-    with open_source(folder, clock, progress) as source:
+    with _told_of_an_interrupt(clock), open_source(folder, clock, progress) as source:
         if isinstance(target, DuckDBTarget):
             return load_duckdb(source, target, mode, progress, clock)
         return load_postgres(source, target, mode, progress, clock)
+
+
+@contextmanager
+def _told_of_an_interrupt(clock: StepClock) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, RuntimeError) as error:
+        # DuckDB makes a RuntimeError of Ctrl-C.
+        if not any(isinstance(cause, KeyboardInterrupt) for cause in (error, error.__cause__)):
+            raise
+        outcome = "all of it may be in place already" if clock.commits else "nothing was loaded"
+        raise KeyboardInterrupt(f"interrupted: {outcome}") from None

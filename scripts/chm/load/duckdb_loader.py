@@ -7,6 +7,7 @@ from chm.contract.ddl import table_statements
 from chm.errors import ChmError
 from chm.ingest.merge import merge_duckdb
 from chm.load.append import MERGED, add_new_rows
+from chm.load.duckdb_extras import take_extras
 from chm.load.result import (
     LoadResult,
     Mode,
@@ -47,12 +48,15 @@ def load_duckdb(
     try:
         connection.begin()
         is_new = mode != "append" or not any(former.values())
+        extras = take_extras(connection, contract) if is_new else []
         if is_new:
             _create_tables(connection, contract)
         load_table = _load_table if is_new else _append_table
         tables = tuple(
             load_table(source, table, progress, clock) for table in contract.tables.values()
         )
+        for statement in extras:
+            connection.execute(statement)
         expected = {
             table.table: table.rows + (0 if is_new else former[table.table]) for table in tables
         }
@@ -61,6 +65,7 @@ def load_duckdb(
             spread = _verify(connection, contract, expected)
         source.check_unchanged()
         progress("committing", 0, 0)
+        clock.commits = True
         with clock.step("commit", sum(source.rows.values())):
             connection.commit()
     # The caller closes the connection, which takes back what was not committed.

@@ -13,13 +13,13 @@ from chm.ingest.merge import merge_postgres
 from chm.load.append import MERGED, add_new_rows
 from chm.load.postgres_aside import (
     SESSION_SETTINGS,
-    add_former_extras,
     add_keys,
     aside,
     create_tables,
     drop_tables,
 )
 from chm.load.postgres_copy import copy_table
+from chm.load.postgres_extras import add_former_extras, refuse_what_stays
 from chm.load.postgres_switch import switch_tables
 from chm.load.result import (
     LoadResult,
@@ -65,15 +65,18 @@ def load_postgres(
                 if mode == "append" and any(former.values()):
                     tables, spread = _append(main, source, target, progress, clock)
                 else:
+                    refuse_what_stays(main, contract)
                     tables, spread = _build(source, target, progress, clock)
                     source.check_unchanged()
                     progress("switching", 0, 0)
                     with clock.step("switch", 0):
                         switch_tables(main, contract, LOCK_TIMEOUT_SECONDS)
-                clock.add("commit", 0, 0)
+                clock.commits = True
         except BaseException:
-            # Only now: the transaction that was taken back may have held the new tables.
-            _clean_up(target, contract)
+            # Only now: the transaction that was taken back may have held the new tables. And by
+            # this connection, which has the turn. What is left if it fails goes with the next load.
+            with suppress(psycopg.Error, ChmError):
+                drop_tables(main, contract)
             raise
         counts = _counts(main, contract)
         return LoadResult(tables, former, counts, tuple(clock.steps), spread)
@@ -95,6 +98,11 @@ def _session(target: PostgresTarget) -> Iterator[Connection]:
         connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
         for name, value in SESSION_SETTINGS.items():
             connection.execute(f"set {name} = {value}")
+        # New in PostgreSQL 17.
+        connection.execute(
+            "select set_config(name, '0', false) from pg_settings "
+            "where name = 'transaction_timeout'"
+        )
         yield connection
 
 
@@ -118,7 +126,7 @@ def _told_of_a_lost_commit(target: PostgresTarget, clock: StepClock) -> Iterator
     try:
         yield
     except psycopg.OperationalError:
-        if clock.steps[-1].step != "commit":
+        if not clock.commits:
             raise
         raise ChmError(
             f"{target.place}: the connection was lost at the commit; the tables hold either all "
@@ -151,7 +159,9 @@ def _lock_out_writers(connection: Connection, contract: Contract) -> None:
     tables = _present(connection, contract)
     if tables:
         names = ", ".join(f"{contract.schema}.{name}" for name in tables)
-        connection.execute(f"lock table {names} in share row exclusive mode")
+        # Readers pass. A writer must not: one that held the lock of a foreign key on pipelines
+        # while it waits for runs would stand in the way of the switch, and that in its way.
+        connection.execute(f"lock table {names} in exclusive mode")
 
 
 def _build(
@@ -226,12 +236,6 @@ def _copy(
         relation = f"{source.contract.schema}.{aside(table.name)}"
         copied = copy_table(lambda: _session(target), source, table, relation, progress)
     return TableLoad(table.name, copied, clock.steps[-1].seconds)
-
-
-def _clean_up(target: PostgresTarget, contract: Contract) -> None:
-    # What is left if this fails, too, is removed by the next load.
-    with suppress(psycopg.Error, ChmError), _session(target) as connection:
-        drop_tables(connection, contract)
 
 
 def _present(connection: Connection, contract: Contract) -> list[str]:

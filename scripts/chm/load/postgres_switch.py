@@ -39,7 +39,8 @@ def switch_tables(connection: Connection, contract: Contract, timeout: float) ->
         _drop_constraints(connection, f"{contract.schema}.{name}")
     stand_ins = {name: _retire(connection, contract, name) for name in old}
     for name in contract.tables:
-        _take_name(connection, contract, name)
+        former = stand_ins[name][-1] if name in old else None
+        _take_name(connection, contract, name, former)
     # Children before parents: a table that another one refers to can't be dropped.
     for name in reversed(old):
         for stand_in in stand_ins[name]:
@@ -111,13 +112,21 @@ def _retire(connection: Connection, contract: Contract, name: str) -> list[str]:
     return [*parents, f"{contract.schema}.{name}_was_{oid}"]
 
 
-def _take_name(connection: Connection, contract: Contract, name: str) -> None:
-    new, size = aside(name), len(name)
+def _take_name(connection: Connection, contract: Contract, name: str, former: str | None) -> None:
+    """Rename a new table with its constraints and indexes; its comment becomes the old table's."""
+    new = aside(name)
     table = f"{contract.schema}.{name}"
     connection.execute(f"alter table {contract.schema}.{new} rename to {name}")
+    comment = None
+    if former:
+        comment = _values(connection, "select obj_description(%s::regclass, 'pg_class')", former)[0]
+    statement = sql.SQL("comment on table {} is {}").format(
+        sql.Identifier(contract.schema, name), sql.Literal(comment)
+    )
+    connection.execute(statement)
     names = connection.execute(_MADE_NAMES, {"table": table, "new": new}).fetchall()
     for kind, made, noted in names:
-        wanted = noted or name + made[size:]
+        wanted = noted or name + made[len(new) :]
         if kind == "constraint":
             _run(connection, f"alter table {table} rename constraint {{}} to {{}}", made, wanted)
             target = f"constraint {{}} on {table}"

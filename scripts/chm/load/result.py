@@ -34,10 +34,11 @@ class StepTime:
 
 
 class StepClock:
-    """Times the steps of one load, in `steps`."""
+    """Times the steps of one load, in `steps`; `commits` once it may have been committed."""
 
     def __init__(self) -> None:
         self.steps: list[StepTime] = []
+        self.commits = False
 
     @contextmanager
     def step(self, name: str, rows: int) -> Iterator[None]:

@@ -1,18 +1,72 @@
 """Events as lines of JSON."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
+import numpy as np
+import pyarrow as pa
+
+from chm.ingest.batches import Batch, split_batches
+from chm.ingest.blocks import Block, read_blocks
 from chm.ingest.events import SourceEvent
+from chm.ingest.sieve import LINE, ROW, open_sieve, sift_json
+
+# Lines that are sifted at once: what the sieve needs of memory is several times as much.
+_SIFTED_LINES = 60_000
 
 
-def read_jsonl(stream: BinaryIO, name: str) -> Iterator[SourceEvent]:
-    """Yield an event for every line that is not blank; `name` is the stream's, for positions."""
-    for number, line in enumerate(stream, start=1):
+def read_jsonl(stream: BinaryIO, name: str) -> "JsonLines":
+    """Return an event for every line that is not blank; `name` is the stream's, for positions."""
+    return JsonLines(stream, name)
+
+
+class JsonLines(Iterator[SourceEvent]):
+    """The events of a stream of lines: one by one, or by batches with proofs, but not both."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._numbered = enumerate(stream, start=1)
+
+    def __next__(self) -> SourceEvent:
+        for number, line in self._numbered:
+            if line.strip():
+                return self._event(line, number)
+        raise StopIteration
+
+    def batches(self, most_events: int) -> Iterator[Batch]:
+        """See chm.ingest.batches.BatchSource."""
+        with open_sieve() as sieve:
+            for block in read_blocks(self._stream, most_events):
+                ordinary = pa.concat_tables(
+                    sift_json(sieve, _plain_lines(block, first, first + _SIFTED_LINES))
+                    for first in range(0, len(block), _SIFTED_LINES)
+                )
+                is_left = np.ones(len(block), np.bool_)
+                is_left[ordinary[ROW].to_numpy()] = False
+                rest = [row for row in np.flatnonzero(is_left).tolist() if block.line(row).strip()]
+                yield from split_batches(ordinary, rest, self._event_of(block))
+
+    def _event_of(self, block: Block) -> "Callable[[int], SourceEvent]":
+        return lambda row: self._event(block.line(row), block.first_line + row)
+
+    def _event(self, line: bytes, number: int) -> SourceEvent:
         data = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-        if data.strip():
-            yield _event(data, f"{name}:{number}")
+        return _event(data, f"{self._name}:{number}")
+
+
+def _plain_lines(block: Block, first: int, stop: int) -> pa.Table:
+    """The lines of printable ASCII among these."""
+    starts = block.starts[first : stop + 1]
+    # Offsets of 32 bits count from the first of the lines.
+    data = pa.py_buffer(block.data).slice(int(starts[0]), int(starts[-1] - starts[0]))
+    offsets = pa.py_buffer((starts - starts[0]).astype(np.int32))
+    lines = pa.Array.from_buffers(pa.string(), len(starts) - 1, [None, offsets, data])
+    rows = pa.array(np.arange(first, first + len(lines), dtype=np.int32))
+    table = pa.table({ROW: rows, LINE: lines})
+    odd = block.odd[first:stop]
+    return table.filter(pa.array(~odd)) if odd.any() else table
 
 
 def _event(line: bytes, position: str) -> SourceEvent:
