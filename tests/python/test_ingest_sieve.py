@@ -157,8 +157,6 @@ def test_blocks_are_the_lines_of_the_stream():
         blocks = list(read_blocks(io.BytesIO(data), most_lines, most_bytes))
         found = [(b.first_line + row, b.line(row)) for b in blocks for row in range(len(b))]
         assert found == list(enumerate(data.splitlines(keepends=True), start=1))
-        odd = [b.line(row) for b in blocks for row in range(len(b)) if b.odd[row]]
-        assert odd == [b"two\xff\n"]
 
 
 def test_lines_of_a_slow_stream_are_not_kept_back():

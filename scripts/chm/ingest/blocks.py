@@ -11,15 +11,14 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_BYTES = 1 << 27
+BLOCK_BYTES = 1 << 28
 # What was read is not kept back for longer.
 BLOCK_SECONDS = 1.5
 
 _CHUNK_BYTES = 1 << 20
+# The first block has so small a part of the bytes of others.
+_FIRST_PART = 4
 _NEWLINE = 0x0A
-# All that a line is proved with: the printable characters of ASCII, and what ends it.
-_PLAIN = bytes(range(0x20, 0x7F)) + b"\r\n"
-_IS_PLAIN = np.isin(np.arange(256), list(_PLAIN))
 
 
 @dataclass(frozen=True)
@@ -27,20 +26,19 @@ class Block:
     """Whole lines of a stream, the last of which may lack its newline.
 
     `starts` holds where each line begins, and the end; `first_line` is the number of the first
-    line in its stream, from 1; `odd` tells the lines with bytes other than printable ASCII.
+    line in its stream, from 1.
     """
 
-    data: bytes
+    data: memoryview
     starts: NDArray[np.int64]
     first_line: int
-    odd: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
     def line(self, row: int) -> bytes:
         """Return a line, with what ends it."""
-        return self.data[self.starts[row] : self.starts[row + 1]]
+        return bytes(self.data[self.starts[row] : self.starts[row + 1]])
 
 
 def read_blocks(
@@ -51,15 +49,17 @@ def read_blocks(
 ) -> Iterator[Block]:
     """Yield the lines of a stream: blocks of so many lines or bytes, or what `seconds` bring.
 
-    A line that is longer than a block is read to its end.
+    The first is smaller: until then whoever takes them has nothing to do. A line that is
+    longer than a block is read to its end.
     """
     read = _reader(stream)
     first_line, begun = 1, b""
     at_end = False
+    bytes_wanted = most_bytes // _FIRST_PART
     while not at_end:
         chunks, lines, size = [begun], begun.count(b"\n"), len(begun)
         deadline = None
-        while not (lines and (lines >= most_lines or size >= most_bytes)):
+        while not (lines and (lines >= most_lines or size >= bytes_wanted)):
             chunk = read(None if not lines or deadline is None else deadline - time.monotonic())
             if chunk is None:
                 break
@@ -73,12 +73,14 @@ def read_blocks(
             if lines and time.monotonic() > deadline:
                 break
         data = b"".join(chunks)
+        del chunks
         end = len(data) if at_end else data.rfind(b"\n") + 1
+        begun = data[end:]
         if end:
-            for block in _cut(data[:end], first_line, most_lines):
+            for block in _cut(memoryview(data)[:end], first_line, most_lines):
                 first_line += len(block)
                 yield block
-        begun = data[end:]
+        bytes_wanted = most_bytes
 
 
 def _reader(stream: BinaryIO):  # type: ignore[no-untyped-def]  # noqa: ANN202
@@ -97,31 +99,21 @@ def _reader(stream: BinaryIO):  # type: ignore[no-untyped-def]  # noqa: ANN202
     return read
 
 
-def _cut(data: bytes, first_line: int, most_lines: int) -> Iterator[Block]:
+def _cut(data: memoryview, first_line: int, most_lines: int) -> Iterator[Block]:
     """Blocks of at most so many lines."""
-    starts, odd = _lines(data)
+    starts = _starts(data)
     for first in range(0, len(starts) - 1, most_lines):
         part = starts[first : first + most_lines + 1]
-        yield Block(
-            data[part[0] : part[-1]],
-            part - part[0],
-            first_line + first,
-            odd[first : first + most_lines],
-        )
+        yield Block(data[part[0] : part[-1]], part - part[0], first_line + first)
 
 
-def _lines(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where lines begin, and the end; which of them hold odd bytes. By parts that fit a cache."""
+def _starts(data: memoryview) -> NDArray[np.int64]:
+    """Where lines begin, and the end. By parts that fit a cache."""
     codes = np.frombuffer(data, np.uint8)
-    starts, odd = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)]
+    starts = [np.zeros(1, np.int64)]
     for begin in range(0, len(data), _CHUNK_BYTES):
         part = codes[begin : begin + _CHUNK_BYTES]
         starts.append(np.flatnonzero(part == _NEWLINE) + (begin + 1))
-        if data[begin : begin + _CHUNK_BYTES].translate(None, _PLAIN):
-            odd.append(np.flatnonzero(~_IS_PLAIN[part]) + begin)
-    if not data.endswith(b"\n"):
+    if codes[-1] != _NEWLINE:
         starts.append(np.array([len(data)]))
-    found = np.concatenate(starts)
-    is_odd = np.zeros(len(found) - 1, np.bool_)
-    is_odd[np.searchsorted(found, np.concatenate(odd), "right") - 1] = True
-    return found, is_odd
+    return np.concatenate(starts)

@@ -108,23 +108,27 @@ def _merge(execute: _Execute, source_table: str, engine: Engine) -> MergeCounts:
     repeated = execute(
         f"select exists (select 1 from {source_table} group by {key} having count(*) > 1)"
     )
-    if repeated == (True,):
-        winners = _winners(contract, source_table, engine)
-    else:
-        winners = f"select {', '.join(_columns(contract))}, 1 as _copies from {source_table}"
-    execute(f"create temporary table {_WINNERS} as {winners}")
-    if engine == "postgres":
-        execute(f"analyze {_WINNERS} ({key})")
-    execute(f"create temporary table {_DECISIONS} as {_decisions(contract, engine)}")
+    is_repeated = repeated == (True,)
+    winners = f"(select {', '.join(_columns(contract))}, 1 as _copies from {source_table})"
+    if is_repeated:
+        winners = _WINNERS
+        query = _winners(contract, source_table, engine)
+        execute(f"create temporary table {_WINNERS} as {query}")
+        if engine == "postgres":
+            execute(f"analyze {_WINNERS} ({key})")
+    decisions = _decisions(contract, winners, engine)
+    execute(f"create temporary table {_DECISIONS} as {decisions}")
     if engine == "postgres":
         execute(f"analyze {_DECISIONS} (stored_place)")
     if execute(f"select exists (select 1 from {_DECISIONS} where compared = 0)") == (True,):
         execute(_compare_rest(contract, engine))
     execute(_update(contract, engine))
+    if execute(f"select exists (select 1 from {_DECISIONS} where is_earlier)") == (True,):
+        execute(_begin_earlier(contract))
     execute(_insert(contract))
     row = execute(_counts(source_table))
     # A transaction may merge more than once.
-    for name in (_DECISIONS, _WINNERS):
+    for name in (_DECISIONS, *([_WINNERS] if is_repeated else [])):
         execute(f"drop table {name}")
     assert row is not None
     return MergeCounts(*row)
@@ -172,7 +176,7 @@ def _winners(contract: Contract, source_table: str, engine: Engine) -> str:
     """
 
 
-def _decisions(contract: Contract, engine: Engine) -> str:
+def _decisions(contract: Contract, winners: str, engine: Engine) -> str:
     """A query for the winners and what to do with each; stored_id is null for a new run.
 
     `compared` is 1 where the winner beats the stored row, 0 where more columns are to be looked
@@ -196,7 +200,7 @@ def _decisions(contract: Contract, engine: Engine) -> str:
             -- Events of one id tell one story, which begins with the earliest of them.
             coalesce(winner.id = stored.id and winner.created_at < stored.created_at, false)
                 as is_earlier
-        from {_WINNERS} as winner
+        from {winners} as winner
         left join {_runs(contract)} as stored on {_same_run("winner", "stored")}
         {order if engine == "postgres" else ""}
     """
@@ -224,20 +228,25 @@ def _compare_rest(contract: Contract, engine: Engine) -> str:
 def _update(contract: Contract, engine: Engine) -> str:
     """The statement that puts the winners that beat their stored rows in the place of these."""
     fixed = (*IDENTITY, *FIRST_EVENT)
-    assignments = [
-        f"{name} = case when winner.compared = 1 then winner.{name} else runs.{name} end"
-        for name in _columns(contract)
-        if name not in fixed
-    ]
-    assignments.append(
-        "created_at = case when winner.is_earlier then winner.created_at else runs.created_at end"
-    )
+    changed = [name for name in _columns(contract) if name not in fixed]
     return f"""
         update {_runs(contract)} as runs
-        set {", ".join(assignments)}
+        set {", ".join(f"{name} = winner.{name}" for name in changed)}
         from {_DECISIONS} as winner
-        where runs.{_PLACE[engine]} = winner.stored_place
-            and (winner.compared = 1 or winner.is_earlier)
+        where runs.{_PLACE[engine]} = winner.stored_place and winner.compared = 1
+    """
+
+
+def _begin_earlier(contract: Contract) -> str:
+    """The statement that lets stored rows begin with the winners that are earlier.
+
+    By their identity: a row that was updated before may be in another place.
+    """
+    return f"""
+        update {_runs(contract)} as runs
+        set created_at = winner.created_at
+        from {_DECISIONS} as winner
+        where {_same_run("runs", "winner")} and winner.is_earlier
     """
 
 

@@ -23,7 +23,7 @@ from chm.ingest.sieve import ROW
 from chm.ingest.store import Store
 
 # A batch is merged at once. Larger ones spare little, and are in memory twice.
-BATCH_EVENTS = 250_000
+BATCH_EVENTS = 500_000
 # Without new events for so long the target is left to others.
 RELEASE_SECONDS = 1.0
 

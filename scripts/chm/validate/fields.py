@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from chm.compiled import lean
 
 Bytes = NDArray[np.uint8]
+Integers = NDArray[np.int64]
 
 # Below every instant and number that a field can hold.
 NOT_PROVED = -(1 << 62)

@@ -5,15 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
-import pyarrow as pa
 
 from chm.ingest.batches import Batch, split_batches
 from chm.ingest.blocks import Block, read_blocks
 from chm.ingest.events import SourceEvent
-from chm.ingest.sieve import LINE, ROW, open_sieve, sift_json
-
-# Lines that are sifted at once: what the sieve needs of memory is several times as much.
-_SIFTED_LINES = 60_000
+from chm.ingest.sieve import ROW, open_sieve, sift_json
 
 
 def read_jsonl(stream: BinaryIO, name: str) -> "JsonLines":
@@ -39,10 +35,7 @@ class JsonLines(Iterator[SourceEvent]):
         """See chm.ingest.batches.BatchSource."""
         with open_sieve() as sieve:
             for block in read_blocks(self._stream, most_events):
-                ordinary = pa.concat_tables(
-                    sift_json(sieve, _plain_lines(block, first, first + _SIFTED_LINES))
-                    for first in range(0, len(block), _SIFTED_LINES)
-                )
+                ordinary = sift_json(sieve, block.data, block.starts)
                 is_left = np.ones(len(block), np.bool_)
                 is_left[ordinary[ROW].to_numpy()] = False
                 rest = [row for row in np.flatnonzero(is_left).tolist() if block.line(row).strip()]
@@ -54,19 +47,6 @@ class JsonLines(Iterator[SourceEvent]):
     def _event(self, line: bytes, number: int) -> SourceEvent:
         data = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
         return _event(data, f"{self._name}:{number}")
-
-
-def _plain_lines(block: Block, first: int, stop: int) -> pa.Table:
-    """The lines of printable ASCII among these."""
-    starts = block.starts[first : stop + 1]
-    # Offsets of 32 bits count from the first of the lines.
-    data = pa.py_buffer(block.data).slice(int(starts[0]), int(starts[-1] - starts[0]))
-    offsets = pa.py_buffer((starts - starts[0]).astype(np.int32))
-    lines = pa.Array.from_buffers(pa.string(), len(starts) - 1, [None, offsets, data])
-    rows = pa.array(np.arange(first, first + len(lines), dtype=np.int32))
-    table = pa.table({ROW: rows, LINE: lines})
-    odd = block.odd[first:stop]
-    return table.filter(pa.array(~odd)) if odd.any() else table
 
 
 def _event(line: bytes, position: str) -> SourceEvent:
