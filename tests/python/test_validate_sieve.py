@@ -173,7 +173,7 @@ BYTES = st.sampled_from([bytes([byte]) for byte in b'",\n\r\0\xff\xc3 {}:\\-09Za
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, len(CONTENT)), BYTES, st.integers(0, 2))
 def test_any_byte_changed_in_a_clean_file_is_judged_alike(at, piece, removed):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
