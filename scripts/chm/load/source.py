@@ -60,6 +60,10 @@ class Source:
             return typed_select(table)
         return f"select * from {_read_csv(table, [shard.path for shard in self.shards])}"
 
+    def size(self, path: Path) -> int:
+        """Return the bytes that a file had when it was validated."""
+        return self.state[path][1]
+
     def check_unchanged(self) -> None:
         """Make sure that the files read for loading are the ones that were validated.
 

@@ -15,7 +15,8 @@ class DataFile:
     `rows` are the records loaded, in the file's order; in the table they begin at rowid
     `first_row`. `lines` holds the place of each in its file, where that is known: the physical
     line, or in a Parquet file the row, from 1. `proved` is the number of rows that were proved
-    clean and therefore not loaded.
+    clean and therefore not loaded. Of a CSV file that was scanned for such rows, `starts` are
+    places where records begin, in bytes: the first one, and then one every few megabytes.
     """
 
     path: Path
@@ -24,6 +25,7 @@ class DataFile:
     first_row: int
     lines: Sequence[int] | None = None
     proved: int = 0
+    starts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,11 @@ def _sift(
                     rows, first_row = insert_csv(connection, table, left.path, header, index)
                 if rows != len(left.lines):
                     raise AssertionError(f"{path}: {rows} rows instead of {len(left.lines)}")
-                files.append(DataFile(path, table.name, rows, first_row, left.lines, left.proved))
+                files.append(
+                    DataFile(
+                        path, table.name, rows, first_row, left.lines, left.proved, left.starts
+                    )
+                )
         except OSError as error:
             place = error.filename or paths[0].parent
             raise ChmError(f"{place} can't be read: {error.strerror}") from error

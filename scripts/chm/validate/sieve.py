@@ -37,12 +37,13 @@ class Sifted:
     """The rows of a file that are left, as a CSV file of their own.
 
     `lines` are their physical lines in the file that they come from, `proved` is the number
-    of its other rows.
+    of its other rows, `starts` are the bytes where its blocks begin, each with a record.
     """
 
     path: Path
     lines: Sequence[int]
     proved: int
+    starts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -291,4 +292,5 @@ def _write_rest(source: _Source, blocks: Sequence[_Block], header: bytes, path: 
                 lines += (block.lines[doubtful].astype(np.int64) + line_of_block).tolist()
             line_of_block += block.line_count
             rows += len(block.doubts)
-    return Sifted(path, lines, rows - len(lines))
+    starts = tuple(block.start for block in blocks)
+    return Sifted(path, lines, rows - len(lines), starts)
