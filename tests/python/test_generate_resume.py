@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -18,7 +19,7 @@ from chm.errors import ChmError
 from chm.generate.journal import Journal, WrittenFile
 from chm.generate.verify import verify
 from chm.generate.writer import work_folder, write_data_set
-from generated import COMMAND, batches, checksums, generate, paths, plan
+from generated import COMMAND, batches, checksums, generate, paths, plan, runs
 
 RUNS = 200_000
 # Format and rows of a file.
@@ -130,6 +131,20 @@ def test_interruption_tells_what_is_finished_and_is_gone_on_with(
     assert told is not None
     kept = [name for name in inodes if (out / "batches" / name).stat().st_ino == inodes[name]]
     assert len(kept) == int(told[1])
+
+
+def test_second_interruption_does_not_hide_what_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopping(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    stop_after(monkeypatch, 3, KeyboardInterrupt())
+    monkeypatch.setattr("rich.progress.Progress.stop", stopping)
+    words = ["generate", "--out", str(tmp_path / "out"), "--runs", "5000"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 130
+    assert "not complete after" in result.output
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, calls: int, error: BaseException) -> None:
@@ -252,7 +267,9 @@ def test_too_small_a_disk_is_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("moment", ["os.pwrite", "pathlib.Path.rename", "pathlib.Path.write_bytes"])
+@pytest.mark.parametrize(
+    "moment", ["os.pwrite", "pathlib.Path.write_bytes", "chm.generate.writer.put_in_place"]
+)
 def test_interrupted_replacement_leaves_the_former_data_set(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +289,37 @@ def test_interrupted_replacement_leaves_the_former_data_set(
     assert checksums(out) != former
     assert verify(out) == ()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_no_moment_of_a_replacement_is_without_a_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    generate(out, SMALL)
+    real = Path.rename
+    was_there = []
+
+    def rename(path: Path, target: Path) -> Path:
+        was_there.append(out.is_dir())
+        return real(path, target)
+
+    monkeypatch.setattr("pathlib.Path.rename", rename)
+    generate(out, SMALL, {"seed": 2})
+    assert all(was_there)
+    assert verify(out) == ()
+
+
+def test_more_files_in_a_block_than_a_process_may_have_open(tmp_path: Path) -> None:
+    one_day = {"pipelines": {"total": 20}, "runs": {"total": 3000}, "range": {"end": "2026-01-03"}}
+    generate(tmp_path / "one", one_day)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 40, hard))
+    try:
+        generate(tmp_path / "many", one_day, shard_rows=10, workers=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert runs(tmp_path / "many") == runs(tmp_path / "one")
 
 
 def test_existing_data_set_is_replaced_by_force_alone_and_wholly(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from chm.chat.exchange import put_in_place, stage_beside
+from chm.chat.exchange import stage_beside
 from chm.chat.importer import import_answers
 from chm.errors import ChmError
+from chm.exchange import put_in_place
 from chm.generate.verify import verify
 from chm.validate import validate
 from data_sets import (
@@ -346,7 +347,7 @@ def test_an_import_that_is_killed_leaves_the_old_or_the_new_data_set(tmp_path):
 @pytest.mark.parametrize("exchange", [True, False])
 def test_folders_change_places(tmp_path, monkeypatch, exchange):
     if not exchange:
-        monkeypatch.setattr("chm.chat.exchange._exchange", lambda *_: False)
+        monkeypatch.setattr("chm.exchange._exchange", lambda *_: False)
     folder = write_data_set(tmp_path / "data", {CLIENTS: [client(1)]})
     with stage_beside(folder) as stage:
         (stage / "new").write_text("")

@@ -115,6 +115,7 @@ def test_instants_become_utc_and_durations_are_computed(loaded, chm):
                 status="ok",
                 started_at="2026-03-01T00:30:00+02:00",
                 finished_at="2026-02-28T22:40:10.9",
+                updated_at="2026-02-28t22:40:10.9z",
                 rows_processed="12",
             )
         ),

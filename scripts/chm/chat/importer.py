@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from chm.chat.exchange import put_in_place, stage_beside
+from chm.chat.exchange import stage_beside
 from chm.chat.filing import FiledFile, file_tables
 from chm.chat.parents import against_registry, read_known_ids
 from chm.chat.staging import Origin, copy_data_set, stage_tables
@@ -13,6 +13,7 @@ from chm.chat.tables import ChatRow, ChatTable, PassedOver, read_answer
 from chm.contract import load_contract
 from chm.credentials import presentable
 from chm.errors import ChmError
+from chm.exchange import put_in_place
 from chm.validate import RULES, Report, Violation, validate
 
 # Far more violations of one rule than a chat model's answer has rows, and few enough to hold.

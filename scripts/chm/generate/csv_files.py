@@ -11,8 +11,6 @@ from pathlib import Path
 from chm.generate.journal import Journal, Part, WrittenFile, resumed_hash
 from chm.generate.run_formats import Lines
 
-_TRUNCATED = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-
 
 @dataclass(frozen=True)
 class Shard:
@@ -28,7 +26,7 @@ class _OpenFile:
     """A shard being written: what has been given to it so far, written or not."""
 
     shard: Shard
-    descriptor: int
+    aside: Path
     rows: int = 0
     bytes: int = 0
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
@@ -49,6 +47,17 @@ class _Piece:
         """How far the file is with this piece."""
         size = self.offset + len(self.content)
         return Part(self.file.shard.path, self.rows, size, self.sha256.result())
+
+
+def _write_at(path: Path, content: memoryview, offset: int) -> None:
+    # Opened for each piece: a block may be cut into more files than a process may have open.
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        while content:
+            written = os.pwrite(descriptor, content, offset)
+            content, offset = content[written:], offset + written
+    finally:
+        os.close(descriptor)
 
 
 class CsvFiles:
@@ -75,7 +84,6 @@ class CsvFiles:
         done = {file.path for file in journal.progress.files}
         self._left = [shard for shard in shards if shard.path not in done]
         self._file: _OpenFile | None = None
-        self._descriptors: set[int] = set()
         self._lock = threading.Lock()
         self._numbered = self._noted = 0
         self._written: dict[int, list[_Piece]] = {}
@@ -87,15 +95,9 @@ class CsvFiles:
             aside = self._journal.folder / f"{shard.path}.part"
             digest = resumed_hash(aside, part)
             if digest:
-                descriptor = self._opened(aside, os.O_WRONLY)
-                self._file = _OpenFile(self._left.pop(0), descriptor, part.rows, part.bytes, digest)
+                self._file = _OpenFile(self._left.pop(0), aside, part.rows, part.bytes, digest)
                 return shard.first_row + part.rows
         return shard.first_row
-
-    def _opened(self, path: Path, flags: int) -> int:
-        descriptor = os.open(path, flags, 0o666)
-        self._descriptors.add(descriptor)
-        return descriptor
 
     def place(self, lines: Lines, skipped: int) -> Callable[[], None]:
         """Settle where the lines after the `skipped` first ones lie; return what writes them."""
@@ -124,18 +126,17 @@ class CsvFiles:
             self._write(self._numbered - 1, pieces, 0)
 
     def close(self) -> None:
-        """Close what is open, finished or not; no thread may be writing."""
+        """Write down how far the files are, finished or not."""
         if self._hasher:
             self._hasher.shutdown()
-        for descriptor in self._descriptors:
-            os.close(descriptor)
         self._journal.flush()
 
     def _open(self, pieces: list[_Piece]) -> _OpenFile:
         if self._file is None:
             shard = self._left.pop(0)
             aside = self._journal.folder / f"{shard.path}.part"
-            self._file = _OpenFile(shard, self._opened(aside, _TRUNCATED))
+            aside.open("wb").close()
+            self._file = _OpenFile(shard, aside)
             self._add(pieces, self._file, self._header)
         return self._file
 
@@ -156,10 +157,7 @@ class CsvFiles:
 
     def _write(self, number: int, pieces: list[_Piece], rows: int) -> None:
         for piece in pieces:
-            content, offset = piece.content, piece.offset
-            while content:
-                written = os.pwrite(piece.file.descriptor, content, offset)
-                content, offset = content[written:], offset + written
+            _write_at(piece.file.aside, piece.content, piece.offset)
         for piece in pieces:
             piece.sha256.result()
         with self._lock:
@@ -175,8 +173,5 @@ class CsvFiles:
             if part.rows < shard.rows:
                 self._journal.reach(part)
                 continue
-            os.close(piece.file.descriptor)
-            self._descriptors.remove(piece.file.descriptor)
-            path = self._journal.folder / shard.path
-            path.with_name(f"{path.name}.part").replace(path)
+            piece.file.aside.replace(self._journal.folder / shard.path)
             self._journal.finish(WrittenFile(part.path, part.rows, part.bytes, part.sha256))

@@ -70,14 +70,11 @@ class GenerateDisplay:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._progress.stop()
-        if kind is not None and self._journal is not None:
-            self._tell_finished(self._journal)
-        elif kind is KeyboardInterrupt:
-            self._console.print(
-                f"stopped while planning, after {self.seconds:.1f} s: 0 files, 0 rows written",
-                highlight=False,
-            )
+        try:
+            self._progress.stop()
+        finally:
+            # Also if a second Ctrl-C comes meanwhile.
+            self._tell_end(kind)
 
     def clear(self) -> None:
         """Show nothing more."""
@@ -111,6 +108,15 @@ class GenerateDisplay:
     def on_journal(self, journal: Journal) -> None:
         """Remember who knows what is finished."""
         self._journal = journal
+
+    def _tell_end(self, kind: type[BaseException] | None) -> None:
+        if kind is not None and self._journal is not None:
+            self._tell_finished(self._journal)
+        elif kind is KeyboardInterrupt:
+            self._console.print(
+                f"stopped while planning, after {self.seconds:.1f} s: 0 files, 0 rows written",
+                highlight=False,
+            )
 
     def _tell_finished(self, journal: Journal) -> None:
         """Say what an interrupted or failed generation has finished."""

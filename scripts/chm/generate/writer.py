@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chm.errors import ChmError
+from chm.exchange import put_in_place
 from chm.generate.dataset import DataSet
 from chm.generate.files import FOLDERS, fingerprint, run_shards, write_others
 from chm.generate.journal import Journal, WrittenFile, open_journal, remove_journal
@@ -140,13 +141,6 @@ def _switch(folder: Path, out: Path) -> None:
     """Put a complete folder in the place of `out`."""
     remove_journal(folder)
     (folder / _LOCK).unlink()
-    former = out.parent / f".{out.name}.former"
-    shutil.rmtree(former, ignore_errors=True)
-    try:
-        if out.exists():
-            out.rename(former)
-        folder.rename(out)
-    finally:
-        if former.exists() and not out.exists():
-            former.rename(out)
-    shutil.rmtree(former, ignore_errors=True)
+    put_in_place(folder, out)
+    # What was there before, if anything.
+    shutil.rmtree(folder, ignore_errors=True)

@@ -33,8 +33,9 @@ def _harmless_states() -> tuple[NDArray[np.uint8], int]:
     Letters may be of either case and parted by punctuation: that leaves a state as it is. The
     ends are that the line is not proved, and that a slash leaves open whether it is.
     """
-    words = [*SECRET_NAMES, "bearer"]
-    prefixes = sorted({word[:length] for word in words for length in range(len(word))}, key=len)
+    prefixes = sorted(
+        {word[:length] for word in SECRET_NAMES for length in range(len(word))}, key=len
+    )
     numbers = {prefix: number for number, prefix in enumerate(prefixes)}
     escaped = len(prefixes)
     refused = 2 * escaped
@@ -46,7 +47,7 @@ def _harmless_states() -> tuple[NDArray[np.uint8], int]:
             tails = (text[cut:] for cut in range(len(text) + 1))
             following = next(numbers[tail] for tail in tails if tail in numbers)
             for spelled in {letter, letter.upper()}:
-                is_word = any(text.endswith(word) for word in words)
+                is_word = any(text.endswith(word) for word in SECRET_NAMES)
                 states[number, ord(spelled)] = refused if is_word else following
         # The quote that ends a text ends a name with it; the one other escape is that of a quote.
         states[number, QUOTE] = 0

@@ -197,9 +197,11 @@ def _instant(name: str, value: object) -> tuple[datetime | None, bool]:
     if not isinstance(value, str) or _EPOCH.fullmatch(value.strip()):
         return _epoch(name, value), False
     try:
-        instant = datetime.fromisoformat(value.strip().removesuffix(" UTC"))
+        # The letters T and Z may be lower case.
+        text = value.strip().upper()
+        instant = datetime.fromisoformat(text.removesuffix(" UTC"))
         if instant.tzinfo is None:
-            return instant.replace(tzinfo=UTC), not value.strip().endswith(" UTC")
+            return instant.replace(tzinfo=UTC), not text.endswith(" UTC")
         return instant.astimezone(UTC), False
     except (ValueError, OverflowError):
         raise RefusedError(f"{name} {_shown(value)} is not an ISO 8601 instant") from None

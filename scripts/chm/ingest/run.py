@@ -17,13 +17,17 @@ from chm.ingest.events import RefusedError, RunEvent, SourceEvent
 from chm.ingest.mapping import Mapping
 from chm.ingest.merge import MergeCounts
 from chm.ingest.normalise import clean, normalise
+from chm.ingest.redact import REPLACEMENT, secret_goes_on
 from chm.ingest.resolve import Resolver, made_id
 from chm.ingest.rows import arrived, rows_schema, rows_table
 from chm.ingest.sieve import ROW
+from chm.ingest.sources.jsonl import unread
 from chm.ingest.store import Store
 
 # A batch is merged at once. Larger ones spare little, and are in memory twice.
 BATCH_EVENTS = 500_000
+# Lines that belong together are so near, for blank ones are left out.
+_NEAR_LINES = 2
 # Without new events for so long the target is left to others.
 RELEASE_SECONDS = 1.0
 
@@ -119,8 +123,18 @@ def _prepare(batch: Batch, options: Options) -> _Prepared:
 
 
 def _normalise(prepared: _Prepared, rows: Iterable[int], options: Options) -> None:
+    went_on, last = False, -1
     for row in rows:
         event = prepared.batch.event(row)
+        if event.fault:
+            # One event in several lines, such as a private key that was pasted in.
+            is_next = went_on and row - last <= _NEAR_LINES
+            went_on = secret_goes_on(str(event.fields.get("unread", "")), went_on=is_next)
+            last = row
+            if is_next:
+                event = replace(event, fields=unread(REPLACEMENT))
+        else:
+            went_on = False
         try:
             fields = clean(event)
             if not event.fault:
