@@ -2,15 +2,19 @@
 
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
 
 from chm.cli import app
 from chm.errors import ChmError
+from chm.ingest import duckdb_store
 from chm.ingest.mapping import read_mapping
 from chm.ingest.sources.csv import read_csv
 from chm.ingest.sources.jsonl import read_jsonl
+from chm.ingest.store import open_store
 from chm.load import load
 from data_sets import (
     PIPELINES,
@@ -311,3 +315,24 @@ def test_manual_events_get_an_id_from_their_content(loaded, chm):
     chm(loaded, "jsonl", lines(one, dict(reversed(one.items())), one | {"rows_processed": 2}))
     found = query(loaded, "select count(*) from raw.runs where external_run_id like 'content-%'")
     assert found == [(2,)]
+
+
+def test_a_file_that_is_in_use_is_waited_for_and_told(duckdb_target, folder, monkeypatch, capsys):
+    load(folder, duckdb_target)
+    monkeypatch.setattr(duckdb_store, "LOCK_TIMEOUT_SECONDS", 0.6)
+    monkeypatch.setattr(duckdb_store, "_SILENT_SECONDS", 0.1)
+    script = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(1); sys.stdin.read()"
+    holder = subprocess.Popen(
+        [sys.executable, "-u", "-c", script, str(duckdb_target.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with holder:
+        holder.stdout.readline()
+        with pytest.raises(ChmError), open_store(duckdb_target):
+            pass
+        assert capsys.readouterr().err.count(f"waiting for {duckdb_target.path}") == 1
+        holder.stdin.close()
+        holder.wait()
+        with open_store(duckdb_target) as store:
+            assert store.execute("select 1") == [(1,)]

@@ -1,5 +1,6 @@
 """Ingestion into a DuckDB file."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from chm.targets import DuckDBTarget
 LOCK_TIMEOUT_SECONDS = 60
 
 _LOCK_PAUSE_SECONDS = 0.2
+_SILENT_SECONDS = 2
 # Each checkpoint writes most of the table anew: not after every batch.
 _CHECKPOINT_THRESHOLD = "512MB"
 
@@ -100,13 +102,18 @@ def open_duckdb(target: DuckDBTarget) -> Iterator[DuckDBStore]:
 
 
 def _connect(target: DuckDBTarget) -> duckdb.DuckDBPyConnection:
-    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+    started = time.monotonic()
+    is_told = False
     while True:
         try:
             connection = duckdb.connect(str(target.path))
         except duckdb.IOException as error:
-            if "lock" not in str(error) or time.monotonic() > deadline:
+            waited = time.monotonic() - started
+            if "lock" not in str(error) or waited > LOCK_TIMEOUT_SECONDS:
                 raise
+            if waited > _SILENT_SECONDS and not is_told:
+                sys.stderr.write(f"waiting for {target.path}, which another process has open\n")
+                is_told = True
             time.sleep(_LOCK_PAUSE_SECONDS)
         else:
             connection.execute("set TimeZone = 'UTC'")
