@@ -1,5 +1,6 @@
 """Fixtures that any test may ask for."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from chm.targets import DuckDBTarget, PostgresTarget, Target
 from data_sets import CLIENTS, RUNS, run, valid_data_set, write_data_set
 from postgres_server import Server, fresh_database, postgres_server
 from raw_tables import ENGINES, make_target
+
+# Whoever starts the tests in the background may ignore Ctrl-C, and every process that they
+# start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

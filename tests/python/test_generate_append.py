@@ -237,7 +237,7 @@ def test_append_names_its_folder_alone(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
-@pytest.mark.parametrize("moment", ["os.pwrite", "os.link", "pathlib.Path.rename"])
+@pytest.mark.parametrize("moment", ["os.pwrite", "os.link", "chm.generate.writer.put_in_place"])
 def test_interrupted_append_leaves_the_data_set(
     moment: str,
     stop: type[BaseException],

@@ -55,7 +55,7 @@ def mutated_files(draw):
     return name, content
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(mutated_files())
 def test_a_mutated_file_ends_in_a_report(mutated):
     name, content = mutated
@@ -65,7 +65,7 @@ def test_a_mutated_file_ends_in_a_report(mutated):
         validated_and_read(Path(folder))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.binary(max_size=200))
 def test_random_bytes_end_in_a_report(content):
     with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +98,7 @@ VALUES = st.text(max_size=12) | st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from(FIELDS), VALUES)
 def test_a_field_with_any_text_is_refused_or_can_be_loaded(field, value):
     table, column = field

@@ -325,7 +325,7 @@ def doubtful(rows):
 CREDENTIALS = st.from_regex(CREDENTIAL).filter(lambda text: not set(text) & set("\0\r"))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(CREDENTIALS, min_size=20, max_size=40))
 def test_no_credential_is_proved_clean(texts):
     rows = [
@@ -344,7 +344,7 @@ JSON_TEXTS = st.text('{}[]":,\\u0a1-. tnlrfse', max_size=12)
 JSON_ENDS = st.sampled_from(["", "}", "]}", '"}', "1}"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(JSON_TEXTS, JSON_ENDS).map("".join), min_size=30, max_size=60))
 def test_json_that_is_proved_is_json(ends):
     rows = [run(number, payload='{"a":' + text) for number, text in enumerate(ends)]
