@@ -40,7 +40,9 @@ def cases(folder: Path, runs: int, scale: str) -> list[Case]:
 
     def chm(name: str, workers: int, *options: str, output: Path = NULL) -> Case:
         command = [str(BIN / "chm"), "generate", "--runs", str(runs), "--workers", str(workers)]
-        return Case(name, [*command, *options], output, runs, lambda: csv_bytes(folder))
+        return Case(
+            name, [*command, *options], output, runs, lambda: csv_bytes(folder, "data/batches")
+        )
 
     def tpchgen(name: str, *options: str) -> Case:
         command = [str(BIN / "tpchgen-cli"), "csv", "-s", scale, "-T", "lineitem"]
@@ -51,7 +53,7 @@ def cases(folder: Path, runs: int, scale: str) -> list[Case]:
             [*command, *threads, *options],
             NULL,
             rows,
-            lambda: (lineitem / "lineitem.csv").stat().st_size,
+            lambda: csv_bytes(folder, "tpch"),
         )
 
     to_file = ["--out", str(data), "--force"]
@@ -66,10 +68,10 @@ def cases(folder: Path, runs: int, scale: str) -> list[Case]:
     ]
 
 
-def csv_bytes(folder: Path) -> int:
-    """Return the size of the runs as CSV, remembered from when they were last in a file."""
-    told = folder / "csv_bytes"
-    files = list((folder / "data" / "batches").glob("*.csv"))
+def csv_bytes(folder: Path, output: str) -> int:
+    """Return the size of the CSV files in an output, remembered from when there last were some."""
+    told = folder / f"{Path(output).parts[0]}_bytes"
+    files = list((folder / output).glob("*.csv"))
     if files:
         told.write_text(str(sum(file.stat().st_size for file in files)))
     return int(told.read_text())
